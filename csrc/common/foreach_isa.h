@@ -1,0 +1,40 @@
+// Includes TORCHCONV_INL once per instruction set, each time in a namespace of its own (ISA_NS).
+// The file that includes this includes every other header first: a header first seen inside a
+// target region would be compiled for that target and could leak into the baseline (and -inl.h
+// files must not instantiate std templates, for the same reason).
+// No include guard: one use per translation unit.
+#define TORCHCONV_ISA 0
+#define ISA_NS isa_baseline
+#include TORCHCONV_INL
+#undef TORCHCONV_ISA
+#undef ISA_NS
+
+#if defined(__x86_64__)
+#pragma GCC push_options
+#pragma GCC target("avx2,fma,f16c")
+#define TORCHCONV_ISA 1
+#define ISA_NS isa_avx2
+#include TORCHCONV_INL
+#undef TORCHCONV_ISA
+#undef ISA_NS
+#pragma GCC pop_options
+
+#pragma GCC push_options
+#pragma GCC target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma,f16c,prefer-vector-width=512")
+#define TORCHCONV_ISA 2
+#define ISA_NS isa_avx512
+#include TORCHCONV_INL
+#undef TORCHCONV_ISA
+#undef ISA_NS
+#pragma GCC pop_options
+#endif
+
+// Calls the copy of `function` that was compiled for `isa`.
+#if defined(__x86_64__)
+#define TORCHCONV_DISPATCH_ISA(isa, function, ...)                         \
+  ((isa) == ::torchconv::Isa::avx512 ? isa_avx512::function(__VA_ARGS__)   \
+   : (isa) == ::torchconv::Isa::avx2 ? isa_avx2::function(__VA_ARGS__)     \
+                                     : isa_baseline::function(__VA_ARGS__))
+#else
+#define TORCHCONV_DISPATCH_ISA(isa, function, ...) isa_baseline::function(__VA_ARGS__)
+#endif

@@ -1,0 +1,99 @@
+#include "geometry.h"
+
+#include <string>
+
+#include "common/error.h"
+
+namespace torchconv {
+
+std::string to_string(const Sizes& sizes) {
+  std::string out = "[";
+  for (size_t i = 0; i < sizes.size(); ++i) out += (i ? ", " : "") + std::to_string(sizes[i]);
+  return out + "]";
+}
+
+// Beyond this, sums and products of a few sizes could leave int64.
+constexpr int64_t kLargest = int64_t(1) << 40;
+
+static void check_list(const char* name, const Sizes& list, size_t length, int64_t least) {
+  check(list.size() == length, name, ": expected ", length, " entries, got ", to_string(list));
+  for (int64_t v : list)
+    check(v >= least && v <= kLargest, name, ": expected ", least == 0 ? "numbers that are not negative" : "positive numbers", v > kLargest ? " up to 2^40" : "", ", got ", to_string(list));
+}
+
+static void check_numel(const char* name, const Sizes& sizes) {
+  int64_t numel = 1;
+  for (int64_t s : sizes)
+    check(!__builtin_mul_overflow(numel, s ? s : 1, &numel) && numel <= (INT64_MAX >> 4), name, ": expected a size that fits in memory, got ", to_string(sizes));
+}
+
+Sizes conv_output_size(const Sizes& x, const Sizes& w, const Geometry& g) {
+  const size_t rank = x.size(), d = rank - 2;
+  check(rank == 3 || rank == 4, "x: expected [N, C, L] or [N, C, H, W], got ", to_string(x));
+  check(w.size() == rank, "w: expected ", rank, " dimensions as x has, got ", to_string(w));
+  check_list("stride", g.stride, d, 1);
+  check_list("dilation", g.dilation, d, 1);
+  check_list("padding", g.padding, 2 * d, 0);
+  check(g.groups > 0, "groups: expected a positive number, got ", g.groups);
+  check(x[1] % g.groups == 0, "groups: expected a divisor of the ", x[1], " channels of x, got ", g.groups);
+  check(w[0] % g.groups == 0, "groups: expected a divisor of the ", w[0], " output channels of w, got ", g.groups);
+  check(w[1] == x[1] / g.groups, "w: expected size ", x[1] / g.groups, " in dimension 1 (channels of x / groups = ", x[1], " / ", g.groups, "), got ", to_string(w));
+  Sizes y = {x[0], w[0]};
+  for (size_t i = 0; i < d; ++i) {
+    check(x[2 + i] >= 0 && x[2 + i] <= kLargest, "x: expected sizes up to 2^40, got ", to_string(x));
+    check(w[2 + i] >= 1 && w[2 + i] <= kLargest, "w: expected kernel sizes of at least 1, got ", to_string(w));
+    const __int128 padded = __int128(x[2 + i]) + g.padding[2 * i] + g.padding[2 * i + 1];
+    const __int128 extent = __int128(g.dilation[i]) * (w[2 + i] - 1) + 1;
+    check(extent <= padded, "w: expected a kernel no larger than the padded input (", int64_t(padded), " in spatial dimension ", i, "), got ", extent > kLargest ? std::string("more than 2^40") : std::to_string(int64_t(extent)), " = dilation * (size - 1) + 1");
+    y.push_back(int64_t((padded - extent) / g.stride[i] + 1));
+  }
+  check_numel("x", x);
+  check_numel("w", w);
+  check_numel("y", y);
+  return y;
+}
+
+void check_output_size(const char* name, const Sizes& x, const Sizes& w, const Sizes& y, const Geometry& g) {
+  const Sizes expected = conv_output_size(x, w, g);
+  check(y == expected, name, ": expected size ", to_string(expected), " for x of size ", to_string(x), " and w of size ", to_string(w), ", got ", to_string(y));
+}
+
+ConvProblem make_problem(Pass pass, const Sizes& x, const Sizes& w, const Sizes& y, const Geometry& g) {
+  ConvProblem p{};
+  const size_t d = x.size() - 2, u = d - 1;  // u: index of the width
+  const bool flat = d == 1;
+  p.pass = pass;
+  p.N = x[0], p.C = x[1], p.H = flat ? 1 : x[2], p.W = x[2 + u];
+  p.K = w[0], p.R = flat ? 1 : w[2], p.S = w[2 + u];
+  p.P = flat ? 1 : y[2], p.Q = y[2 + u];
+  p.G = g.groups;
+  p.stride_h = flat ? 1 : g.stride[0], p.stride_w = g.stride[u];
+  p.dil_h = flat ? 1 : g.dilation[0], p.dil_w = g.dilation[u];
+  p.pad_top = flat ? 0 : g.padding[0], p.pad_bottom = flat ? 0 : g.padding[1];
+  p.pad_left = g.padding[2 * u], p.pad_right = g.padding[2 * u + 1];
+  return p;
+}
+
+bool suggests_channels_last(const int64_t* sizes, const int64_t* strides) {
+  if (strides[1] == 0) return false;
+  int64_t least = 0;
+  for (int d : {1, 3, 2, 0}) {
+    if (sizes[d] == 0 || strides[d] < least) return false;
+    if (d == 0 && least == strides[1]) return false;  // ambiguous: torch decides for contiguous
+    least = strides[d] * (sizes[d] > 1 ? sizes[d] : 1);
+  }
+  return true;
+}
+
+bool is_dense(const int64_t* sizes, const int64_t* strides, Layout layout) {
+  int64_t expected = 1;
+  const int nchw[4] = {3, 2, 1, 0}, nhwc[4] = {1, 3, 2, 0};
+  for (int i = 0; i < 4; ++i) {
+    const int d = layout == Layout::nchw ? nchw[i] : nhwc[i];
+    if (sizes[d] != 1 && strides[d] != expected) return false;
+    expected *= sizes[d];
+  }
+  return true;
+}
+
+}  // namespace torchconv

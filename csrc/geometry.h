@@ -1,0 +1,37 @@
+// From sizes and user arguments to a ConvProblem: the one place that validates a convolution.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/problem.h"
+
+namespace torchconv {
+
+using Sizes = std::vector<int64_t>;
+
+struct Geometry {
+  Sizes stride;    // one entry per spatial dimension
+  Sizes padding;   // two per spatial dimension: before, after
+  Sizes dilation;  // one per spatial dimension
+  int64_t groups;
+};
+
+// The size of y for x [N, C, spatial...] and w [K, C/groups, kernel...].
+// Throws ConvError naming the argument, what was expected and what came.
+Sizes conv_output_size(const Sizes& x, const Sizes& w, const Geometry& g);
+
+// Throws unless y is what conv_output_size says of x and w. name: what the caller calls y.
+void check_output_size(const char* name, const Sizes& x, const Sizes& w, const Sizes& y, const Geometry& g);
+
+// Fills the sizes, strides, paddings and dilations of a problem; 1-D becomes 2-D with height 1.
+ConvProblem make_problem(Pass pass, const Sizes& x, const Sizes& w, const Sizes& y, const Geometry& g);
+
+std::string to_string(const Sizes& sizes);  // "[1, 2, 3]"
+
+// torch's suggest_memory_format for a 4-D tensor: true for channels_last.
+bool suggests_channels_last(const int64_t* sizes, const int64_t* strides);
+// Whether a 4-D tensor is dense in the given layout; strides of dimensions of size 1 do not matter.
+bool is_dense(const int64_t* sizes, const int64_t* strides, Layout layout);
+
+}  // namespace torchconv

@@ -1,0 +1,163 @@
+// The operators: schemas, checks on tensors, and the way from tensors to a ConvProblem and back.
+// Built against the libtorch stable ABI only, so that one binary serves every torch from 2.10 on.
+#include <torch/csrc/stable/library.h>
+#include <torch/csrc/stable/ops.h>
+#include <torch/csrc/stable/tensor.h>
+
+#include "common/error.h"
+#include "common/isa.h"
+#include "common/parallel.h"
+#include "geometry.h"
+#include "registry.h"
+
+namespace torchconv {
+namespace {
+
+using torch::headeronly::IntHeaderOnlyArrayRef;
+using torch::headeronly::MemoryFormat;
+using torch::headeronly::ScalarType;
+using torch::stable::Tensor;
+
+Sizes sizes_of(const Tensor& t) {
+  const auto s = t.sizes();
+  return Sizes(s.begin(), s.end());
+}
+
+DType dtype_of(const char* name, const Tensor& t) {
+  switch (t.scalar_type()) {
+    case ScalarType::Float: return DType::f32;
+    case ScalarType::Double: return DType::f64;
+    case ScalarType::Half: return DType::f16;
+    case ScalarType::BFloat16: return DType::bf16;
+    default: check(false, name, ": expected dtype float32, float64, float16 or bfloat16, got ", torch::headeronly::toString(t.scalar_type()));
+  }
+  return DType::f32;
+}
+
+const char* device_of(const Tensor& t) { return t.is_cpu() ? "cpu" : t.is_cuda() ? "cuda" : "another device"; }
+
+// Operands of one operator agree in dtype and device.
+void check_same(const char* name, const Tensor& t, const char* first_name, const Tensor& first) {
+  check(t.scalar_type() == first.scalar_type(), name, ": expected dtype ", torch::headeronly::toString(first.scalar_type()), " as ", first_name, " has, got ", torch::headeronly::toString(t.scalar_type()));
+  check(t.is_cpu() == first.is_cpu() && t.get_device_index() == first.get_device_index(), name, ": expected to be on ", device_of(first), " as ", first_name, " is, got ", device_of(t));
+}
+
+void check_bias(const std::optional<Tensor>& bias, int64_t channels, const char* first_name, const Tensor& first) {
+  if (!bias) return;
+  check_same("bias", *bias, first_name, first);
+  check(bias->dim() == 1 && bias->size(0) == channels, "bias: expected size [", channels, "], one entry per output channel, got ", to_string(sizes_of(*bias)));
+}
+
+// channels_last as torch.Tensor.suggest_memory_format decides; 3-D tensors have no such format.
+MemoryFormat format_of(const Tensor& t) {
+  return t.dim() == 4 && suggests_channels_last(t.sizes().data(), t.strides().data()) ? MemoryFormat::ChannelsLast : MemoryFormat::Contiguous;
+}
+Layout layout_of(MemoryFormat f) { return f == MemoryFormat::ChannelsLast ? Layout::nhwc : Layout::nchw; }
+
+Tensor make_dense(const Tensor& t, MemoryFormat format) {
+  const bool dense = t.dim() == 4 ? is_dense(t.sizes().data(), t.strides().data(), layout_of(format)) : t.is_contiguous();
+  return dense ? t : torch::stable::contiguous(t, format);
+}
+
+Tensor allocate(const Sizes& sizes, MemoryFormat format, const Tensor& like) {
+  return torch::stable::empty(sizes, like.scalar_type(), std::nullopt, like.device(), std::nullopt,
+                              sizes.size() == 4 ? std::optional<MemoryFormat>(format) : std::nullopt);
+}
+
+void set_weight_strides(ConvProblem& p, const Tensor& w) {
+  const auto s = w.strides();
+  p.w_stride[0] = s[0], p.w_stride[1] = s[1];
+  p.w_stride[2] = s.size() == 4 ? s[2] : 0, p.w_stride[3] = s[s.size() - 1];
+}
+
+// Picks a row, gives it its workspace and runs it.
+void run(ConvProblem& p, const Tensor& first, ConvOperands operands, const std::string& algo) {
+  p.device = first.is_cpu() ? Device::cpu : Device::cuda;
+  p.dtype = dtype_of("x", first);
+  p.isa = current_isa();
+  p.threads = num_threads();
+  p.has_bias = operands.bias != nullptr;
+  const Row& row = select(p, algo);
+  Tensor workspace;
+  if (const int64_t bytes = row.workspace(p)) {
+    workspace = torch::stable::empty(Sizes{bytes}, ScalarType::Byte, std::nullopt, first.device());
+    operands.workspace = workspace.mutable_data_ptr();
+  }
+  row.run(p, operands);
+}
+
+const void* data_or_null(const std::optional<Tensor>& t) { return t ? t->const_data_ptr() : nullptr; }
+std::optional<Tensor> dense_bias(const std::optional<Tensor>& bias) {
+  return bias && !bias->is_contiguous() ? std::optional<Tensor>(torch::stable::contiguous(*bias)) : bias;
+}
+
+Tensor conv_fwd(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias, Sizes stride, Sizes padding, Sizes dilation, int64_t groups, std::string algo) {
+  const Geometry g{std::move(stride), std::move(padding), std::move(dilation), groups};
+  dtype_of("x", x);
+  check_same("w", w, "x", x);
+  const Sizes x_size = sizes_of(x), w_size = sizes_of(w), y_size = conv_output_size(x_size, w_size, g);
+  check_bias(bias, w_size[0], "x", x);
+  const MemoryFormat format = format_of(x);
+  const Tensor y = allocate(y_size, format, x), dense = make_dense(x, format);
+  const auto b = dense_bias(bias);
+  ConvProblem p = make_problem(Pass::fwd, x_size, w_size, y_size, g);
+  p.layout = layout_of(format);
+  set_weight_strides(p, w);
+  if (y.numel()) run(p, x, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), y.mutable_data_ptr(), nullptr}, algo);
+  return y;
+}
+
+Tensor conv_grad_input(const Tensor& grad_y, const Tensor& w, const std::optional<Tensor>& bias, Sizes x_size, Sizes stride, Sizes padding, Sizes dilation, int64_t groups, std::string algo) {
+  const Geometry g{std::move(stride), std::move(padding), std::move(dilation), groups};
+  dtype_of("grad_y", grad_y);
+  check_same("w", w, "grad_y", grad_y);
+  const Sizes w_size = sizes_of(w), y_size = sizes_of(grad_y);
+  check_output_size("grad_y", x_size, w_size, y_size, g);
+  check_bias(bias, x_size[1], "grad_y", grad_y);
+  const MemoryFormat format = format_of(grad_y);
+  const Tensor grad_x = allocate(x_size, format, grad_y), dense = make_dense(grad_y, format);
+  const auto b = dense_bias(bias);
+  ConvProblem p = make_problem(Pass::grad_input, x_size, w_size, y_size, g);
+  p.layout = layout_of(format);
+  set_weight_strides(p, w);
+  if (grad_x.numel()) run(p, grad_y, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), grad_x.mutable_data_ptr(), nullptr}, algo);
+  return grad_x;
+}
+
+Tensor conv_grad_weight(const Tensor& x, const Tensor& grad_y, Sizes w_size, Sizes stride, Sizes padding, Sizes dilation, int64_t groups, std::string algo) {
+  const Geometry g{std::move(stride), std::move(padding), std::move(dilation), groups};
+  dtype_of("x", x);
+  check_same("grad_y", grad_y, "x", x);
+  const Sizes x_size = sizes_of(x), y_size = sizes_of(grad_y);
+  check_output_size("grad_y", x_size, w_size, y_size, g);
+  const MemoryFormat format = format_of(x);
+  const Tensor grad_w = allocate(w_size, format, x), dense_x = make_dense(x, format), dense_y = make_dense(grad_y, format);
+  ConvProblem p = make_problem(Pass::grad_weight, x_size, w_size, y_size, g);
+  p.layout = layout_of(format);
+  set_weight_strides(p, grad_w);
+  if (grad_w.numel()) run(p, x, {dense_x.const_data_ptr(), dense_y.const_data_ptr(), nullptr, grad_w.mutable_data_ptr(), nullptr}, algo);
+  return grad_w;
+}
+
+}  // namespace
+}  // namespace torchconv
+
+#define TORCHCONV_GEOMETRY "int[] stride, SymInt[] padding, int[] dilation, int groups, str algo) -> Tensor"
+
+STABLE_TORCH_LIBRARY(torchconv, m) {
+  m.def("conv_fwd(Tensor x, Tensor w, Tensor? bias, " TORCHCONV_GEOMETRY);
+  m.def("conv_grad_input(Tensor grad_y, Tensor w, Tensor? bias, SymInt[] x_size, " TORCHCONV_GEOMETRY);
+  m.def("conv_grad_weight(Tensor x, Tensor grad_y, SymInt[] w_size, " TORCHCONV_GEOMETRY);
+}
+
+// CUDA shares the code: a device without rows is refused by select(), which says so.
+STABLE_TORCH_LIBRARY_IMPL(torchconv, CPU, m) {
+  m.impl("conv_fwd", TORCH_BOX(&torchconv::conv_fwd));
+  m.impl("conv_grad_input", TORCH_BOX(&torchconv::conv_grad_input));
+  m.impl("conv_grad_weight", TORCH_BOX(&torchconv::conv_grad_weight));
+}
+STABLE_TORCH_LIBRARY_IMPL(torchconv, CUDA, m) {
+  m.impl("conv_fwd", TORCH_BOX(&torchconv::conv_fwd));
+  m.impl("conv_grad_input", TORCH_BOX(&torchconv::conv_grad_input));
+  m.impl("conv_grad_weight", TORCH_BOX(&torchconv::conv_grad_weight));
+}

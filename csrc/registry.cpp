@@ -1,0 +1,118 @@
+#include "registry.h"
+
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <limits>
+
+#include "common/error.h"
+
+namespace torchconv {
+
+// The rows, cheapest to explain last: each folder under csrc/ adds its own through one function.
+void add_im2col_rows();
+void add_reference_rows();
+
+static std::vector<Row>& table() {
+  static std::vector<Row> rows;
+  return rows;
+}
+void add_row(const Row& row) { table().push_back(row); }
+
+const std::vector<Row>& rows() {
+  static const bool filled = [] {
+    add_im2col_rows();
+    add_reference_rows();
+    return true;
+  }();
+  (void)filled;
+  return table();
+}
+
+static bool known_algo(const std::string& name) {
+  for (const Row& row : rows())
+    if (name == row.algo) return true;
+  return false;
+}
+
+static std::string algo_names() {
+  std::string names = "auto";
+  for (const Row& row : rows())
+    if (names.find(row.algo) == std::string::npos) names += std::string(", ") + row.algo;
+  return names;
+}
+
+// "balanced": 1e-5 in fp32; in the other dtypes as loose as summing directly can be.
+static double balanced_budget(const ConvProblem& p) {
+  return p.dtype == DType::f32 ? 1e-5 : std::numeric_limits<double>::infinity();
+}
+
+AlgoRequest parse_algo(const std::string& algo, const ConvProblem& p) {
+  if (algo == "auto" || algo == "auto:balanced") return {"auto", balanced_budget(p), false};
+  if (algo == "auto:direct") return {"auto", std::numeric_limits<double>::infinity(), true};
+  if (algo == "auto:exact") return {"auto", p.dtype == DType::f32 ? 1e-6 : balanced_budget(p), false};
+  if (algo.rfind("auto:", 0) == 0) {
+    const char* text = algo.c_str() + 5;
+    char* end = nullptr;
+    const double budget = std::strtod(text, &end);
+    check(end != text && *end == 0 && budget > 0, "algo: expected auto:direct, auto:exact, auto:balanced or auto: and a positive number, got '", algo, "'");
+    return {"auto", budget, false};
+  }
+  check(known_algo(algo), "algo: expected one of ", algo_names(), ", or auto:LEVEL, got '", algo, "'");
+  return {algo, std::numeric_limits<double>::infinity(), false};
+}
+
+static bool wanted(const Row& row, const ConvProblem& p, const AlgoRequest& request) {
+  return row.pass == p.pass && row.device == p.device && (request.name == "auto" || request.name == row.algo);
+}
+
+// Summing directly is always within budget: no row could be more exact than the products themselves.
+static bool within_budget(const Row& row, const AlgoRequest& request, double error) {
+  return row.direct || (!request.direct_only && error <= request.budget);
+}
+
+const Row& select(const ConvProblem& p, const std::string& algo) {
+  const AlgoRequest request = parse_algo(algo, p);
+  const Row* best = nullptr;
+  double best_cost = std::numeric_limits<double>::infinity();
+  for (const Row& row : rows()) {
+    if (!wanted(row, p, request) || !within_budget(row, request, row.error(p)) || !row.supports(p).empty()) continue;
+    const double cost = row.cost(p);
+    if (cost < best_cost) best = &row, best_cost = cost;
+  }
+  if (best) return *best;
+  std::string reasons;
+  for (const Candidate& c : explain(p, algo))
+    if (request.name == "auto" || request.name == c.row->algo) reasons += join("\n  ", c.row->algo, ": ", c.reason);
+  check(false, "algo: '", algo, "' cannot run ", to_string(p.pass), " of this problem (", to_string(p.dtype), " on ", to_string(p.device), "):", reasons);
+  return *best;
+}
+
+std::vector<Candidate> explain(const ConvProblem& p, const std::string& algo) {
+  const AlgoRequest request = parse_algo(algo, p);
+  std::vector<Candidate> out;
+  const Candidate* best = nullptr;
+  for (const Row& row : rows()) {
+    if (row.pass != p.pass || row.device != p.device) continue;
+    Candidate c{&row, row.supports(p), true, 0, 0, 0};
+    c.supported = c.reason.empty();
+    if (c.supported) c.cost = row.cost(p), c.error = row.error(p), c.workspace = row.workspace(p);
+    out.push_back(c);
+  }
+  for (Candidate& c : out) {
+    if (!c.supported) continue;
+    if (request.name != "auto" && request.name != c.row->algo) {
+      c.reason = join("algo='", algo, "' asks for another");
+    } else if (!within_budget(*c.row, request, c.error)) {
+      c.reason = request.direct_only ? std::string("it does not sum the products directly")
+                                     : join("predicted error ", c.error, " is above the budget ", request.budget);
+    } else if (!best || c.cost < best->cost) {
+      best = &c;
+    }
+  }
+  for (Candidate& c : out)
+    if (c.supported && c.reason.empty() && &c != best) c.reason = join("slower: predicted ", c.cost / best->cost, "x the time of ", best->row->algo);
+  return out;
+}
+
+}  // namespace torchconv

@@ -1,0 +1,46 @@
+// The ordered list of what torchconv can run. A row is one algorithm for one pass on one device.
+// select() takes the cheapest row that supports the problem within the error budget.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/problem.h"
+
+namespace torchconv {
+
+struct Row {
+  const char* algo;
+  Pass pass;
+  Device device;
+  // "" if the row can run the problem, else the reason why not, as a full sentence part.
+  std::string (*supports)(const ConvProblem&);
+  double (*cost)(const ConvProblem&);         // predicted seconds
+  double (*error)(const ConvProblem&);        // predicted 99th percentile of max|y - ref| / max|ref|
+  int64_t (*workspace)(const ConvProblem&);   // bytes
+  void (*run)(const ConvProblem&, const ConvOperands&);
+  bool direct;  // sums the very products: NaN and Inf stay local, componentwise error bounds hold
+};
+
+void add_row(const Row& row);
+const std::vector<Row>& rows();
+
+// What an algo string asks for: one algorithm by name, or "auto" within an error budget.
+struct AlgoRequest {
+  std::string name;      // "auto" or the name of a row
+  double budget;         // largest predicted error, for auto
+  bool direct_only;
+};
+AlgoRequest parse_algo(const std::string& algo, const ConvProblem&);  // throws ConvError
+
+struct Candidate {
+  const Row* row;
+  std::string reason;  // why it was not taken; "" for the one that was
+  bool supported;
+  double cost, error;
+  int64_t workspace;
+};
+const Row& select(const ConvProblem&, const std::string& algo);  // throws ConvError with every reason
+std::vector<Candidate> explain(const ConvProblem&, const std::string& algo);
+
+}  // namespace torchconv
