@@ -27,6 +27,10 @@ void check_output_size(const char* name, const Sizes& x, const Sizes& w, const S
 // Fills the sizes, strides, paddings and dilations of a problem; 1-D becomes 2-D with height 1.
 ConvProblem make_problem(Pass pass, const Sizes& x, const Sizes& w, const Sizes& y, const Geometry& g);
 
+// The convolution with one output channel whose patches unfold takes from x [N, C, H, W] and fold adds to it.
+// Throws ConvError; x_name: what the caller calls the size of x.
+ConvProblem make_unfold_problem(const char* x_name, const Sizes& x, const Sizes& kernel_size, const Geometry& g);
+
 std::string to_string(const Sizes& sizes);  // "[1, 2, 3]"
 
 // torch's suggest_memory_format for a 4-D tensor: true for channels_last.

@@ -9,6 +9,7 @@
 #include "common/parallel.h"
 #include "geometry.h"
 #include "registry.h"
+#include "unfold/unfold.h"
 
 namespace torchconv {
 namespace {
@@ -139,6 +140,35 @@ Tensor conv_grad_weight(const Tensor& x, const Tensor& grad_y, Sizes w_size, Siz
   return grad_w;
 }
 
+Tensor unfold(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, Sizes dilation) {
+  const DType dtype = dtype_of("x", x);
+  const Sizes x_size = sizes_of(x);
+  check(x_size.size() == 4, "x: expected [N, C, H, W], got ", to_string(x_size));
+  ConvProblem p = make_unfold_problem("x", x_size, kernel_size, {std::move(stride), std::move(padding), std::move(dilation), 1});
+  const MemoryFormat format = format_of(x);
+  const Tensor columns = allocate({p.N, p.C * p.R * p.S, p.P * p.Q}, MemoryFormat::Contiguous, x), dense = make_dense(x, format);
+  p.layout = layout_of(format), p.dtype = dtype, p.threads = num_threads();
+  if (columns.numel()) run_unfold(p, dense.const_data_ptr(), columns.mutable_data_ptr());
+  return columns;
+}
+
+Tensor fold(const Tensor& columns, Sizes output_size, Sizes kernel_size, Sizes stride, Sizes padding, Sizes dilation) {
+  const DType dtype = dtype_of("columns", columns);
+  const Sizes size = sizes_of(columns);
+  check(size.size() == 3, "columns: expected [N, C*R*S, P*Q], got ", to_string(size));
+  check(output_size.size() == 2, "output_size: expected 2 entries, got ", to_string(output_size));
+  check(kernel_size.size() == 2 && kernel_size[0] > 0 && kernel_size[1] > 0, "kernel_size: expected 2 positive numbers, got ", to_string(kernel_size));
+  const int64_t R = kernel_size[0], S = kernel_size[1];
+  check(size[1] % R == 0 && size[1] / R % S == 0, "columns: expected a multiple of ", R, " * ", S, " (the kernel size) in dimension 1, got ", to_string(size));
+  const Sizes x_size = {size[0], size[1] / R / S, output_size[0], output_size[1]};
+  ConvProblem p = make_unfold_problem("output_size", x_size, kernel_size, {std::move(stride), std::move(padding), std::move(dilation), 1});
+  check(size[2] == p.P * p.Q, "columns: expected ", p.P * p.Q, " (", p.P, " * ", p.Q, " places of the kernel) in dimension 2, got ", to_string(size));
+  const Tensor x = allocate(x_size, MemoryFormat::Contiguous, columns), dense = make_dense(columns, MemoryFormat::Contiguous);
+  p.dtype = dtype, p.threads = num_threads();
+  if (x.numel()) run_fold(p, dense.const_data_ptr(), x.mutable_data_ptr());
+  return x;
+}
+
 }  // namespace
 }  // namespace torchconv
 
@@ -148,6 +178,8 @@ STABLE_TORCH_LIBRARY(torchconv, m) {
   m.def("conv_fwd(Tensor x, Tensor w, Tensor? bias, " TORCHCONV_GEOMETRY);
   m.def("conv_grad_input(Tensor grad_y, Tensor w, Tensor? bias, SymInt[] x_size, " TORCHCONV_GEOMETRY);
   m.def("conv_grad_weight(Tensor x, Tensor grad_y, SymInt[] w_size, " TORCHCONV_GEOMETRY);
+  m.def("unfold(Tensor x, int[] kernel_size, int[] stride, SymInt[] padding, int[] dilation) -> Tensor");
+  m.def("fold(Tensor columns, SymInt[] output_size, int[] kernel_size, int[] stride, SymInt[] padding, int[] dilation) -> Tensor");
 }
 
 // CUDA shares the code: a device without rows is refused by select(), which says so.
@@ -155,6 +187,8 @@ STABLE_TORCH_LIBRARY_IMPL(torchconv, CPU, m) {
   m.impl("conv_fwd", TORCH_BOX(&torchconv::conv_fwd));
   m.impl("conv_grad_input", TORCH_BOX(&torchconv::conv_grad_input));
   m.impl("conv_grad_weight", TORCH_BOX(&torchconv::conv_grad_weight));
+  m.impl("unfold", TORCH_BOX(&torchconv::unfold));
+  m.impl("fold", TORCH_BOX(&torchconv::fold));
 }
 STABLE_TORCH_LIBRARY_IMPL(torchconv, CUDA, m) {
   m.impl("conv_fwd", TORCH_BOX(&torchconv::conv_fwd));
