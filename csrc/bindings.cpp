@@ -5,6 +5,7 @@
 #include "common/error.h"
 #include "common/isa.h"
 #include "common/parallel.h"
+#include "cuda_library.h"
 #include "geometry.h"
 #include "registry.h"
 
@@ -52,6 +53,12 @@ PYBIND11_MODULE(_C, m) {
   }, py::arg("x_size"), py::arg("w_size"), py::arg("stride"), py::arg("padding"), py::arg("dilation"), py::arg("groups"),
      "Validates a convolution's sizes and returns the size of y.");
 
+  m.def("check_output_size", [](const std::string& name, const Sizes& x, const Sizes& w, const Sizes& y, const Sizes& stride, const Sizes& padding,
+                                const Sizes& dilation, int64_t groups) {
+    check_output_size(name.c_str(), x, w, y, {stride, padding, dilation, groups});
+  }, py::arg("name"), py::arg("x_size"), py::arg("w_size"), py::arg("y_size"), py::arg("stride"), py::arg("padding"), py::arg("dilation"),
+     py::arg("groups"), "Raises unless y_size is the size of y; name is what the caller calls y.");
+
   m.def("explain", [](const std::string& pass, const Sizes& x, const Sizes& w, const Sizes& stride, const Sizes& padding, const Sizes& dilation,
                       int64_t groups, const std::string& algo, const std::string& dtype, const std::string& layout, const std::string& device,
                       bool has_bias, bool w_channels_last, int threads) {
@@ -62,6 +69,7 @@ PYBIND11_MODULE(_C, m) {
       d["algo"] = c.row->algo;
       d["chosen"] = c.supported && c.reason.empty();
       d["supported"] = c.supported;
+      d["direct"] = c.row->direct;
       d["reason"] = c.reason;
       d["seconds"] = c.supported ? py::object(py::float_(c.cost)) : py::none();
       d["error"] = c.supported ? py::object(py::float_(c.error)) : py::none();
@@ -78,4 +86,5 @@ PYBIND11_MODULE(_C, m) {
   m.def("current_isa", [] { return to_string(current_isa()); });
   m.def("set_max_isa", [](const std::string& name) { set_max_isa(parse_isa(name.c_str())); }, "Caps the instruction set in use; never raises it above detected_isa().");
   m.def("num_threads", &num_threads);
+  m.def("load_cuda_library", &load_cuda_library, "Loads the library with the CUDA kernels and adds its rows.");
 }

@@ -1,0 +1,68 @@
+"""python -m torchconv info: says what this build is and what it uses, for people and as JSON."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import torch
+
+from torchconv import _C
+from torchconv.__main__ import main
+from torchconv.info import info
+
+
+def run_info(**env):
+    """Runs the command in a process of its own, since instruction sets and threads are chosen when it starts."""
+    command = [sys.executable, "-m", "torchconv", "info", "--json"]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, **env})
+
+
+def info_json(**env):
+    result = run_info(**env)
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def test_json_tells_versions_threads_and_every_row():
+    facts = info_json(OMP_NUM_THREADS="1")
+    assert facts["torch"]["running"] == torch.__version__
+    assert facts["threads"] == 1
+    assert [(r["algo"], r["pass"], r["device"]) for r in facts["rows"]] == _C.rows()
+
+
+@pytest.mark.parametrize("cap", ["baseline", "avx512"])
+def test_cap_lowers_the_instruction_set_and_never_raises_it(cap):
+    order = ["baseline", "avx2", "avx512"]
+    isa = info_json(TORCHCONV_MAX_ISA=cap)["isa"]
+    assert isa["detected"] == _C.detected_isa()
+    assert isa["cap"] == cap
+    assert isa["used"] == min(cap, isa["detected"], key=order.index)
+
+
+def test_a_cap_that_does_not_exist_is_refused_with_the_accepted_names():
+    result = run_info(TORCHCONV_MAX_ISA="sse9")
+    assert result.returncode != 0
+    assert "TORCHCONV_MAX_ISA: expected baseline, avx2 or avx512, got 'sse9'" in result.stderr
+
+
+def test_plan_store_follows_torchconv_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHCONV_CACHE", str(tmp_path))
+    assert info()["plan_store"] == {"path": str(tmp_path / "plans.json"), "state": "empty"}
+    (tmp_path / "plans.json").write_text("{}")
+    assert info()["plan_store"]["state"] == "2 bytes"
+
+
+def test_table_names_every_fact(capsys):
+    main(["info"])
+    shown = capsys.readouterr().out
+    for word in ("torchconv", "torch", "CPU", "threads", "CUDA library", "GPU", "plan store", "reference on cpu"):
+        assert word in shown
+
+
+def test_no_command_shows_the_usage(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main([])
+    assert stop.value.code == 2
+    assert "usage: python -m torchconv" in capsys.readouterr().err

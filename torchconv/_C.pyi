@@ -1,0 +1,45 @@
+"""The control plane that csrc/bindings.cpp offers; importing it registers torch.ops.torchconv."""
+
+from collections.abc import Sequence
+from typing import Any
+
+def rows() -> list[tuple[str, str, str]]: ...
+def conv_output_size(
+    x_size: Sequence[int],
+    w_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> list[int]: ...
+def check_output_size(
+    name: str,
+    x_size: Sequence[int],
+    w_size: Sequence[int],
+    y_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> None: ...
+def explain(
+    pass_: str,
+    x_size: Sequence[int],
+    w_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    algo: str = "auto",
+    dtype: str = "float32",
+    layout: str = "nchw",
+    device: str = "cpu",
+    has_bias: bool = False,
+    w_channels_last: bool = False,
+    threads: int = 0,
+) -> list[dict[str, Any]]: ...
+def detected_isa() -> str: ...
+def current_isa() -> str: ...
+def set_max_isa(name: str) -> None: ...
+def num_threads() -> int: ...
+def load_cuda_library(path: str) -> None: ...

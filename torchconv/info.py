@@ -1,0 +1,87 @@
+"""What this build of torchconv is, what it found on this machine, and which of it is used."""
+
+import os
+import platform
+from pathlib import Path
+from typing import Any
+
+import platformdirs
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from torchconv import _C, _build, _cuda_library
+
+
+def plan_store() -> Path:
+    """The file that keeps measured plans: in the folder TORCHCONV_CACHE names, else in the user's cache folder."""
+    folder = os.environ.get("TORCHCONV_CACHE") or platformdirs.user_cache_dir("torchconv", appauthor=False)
+    return Path(folder) / "plans.json"
+
+
+def _gpu() -> str:
+    """The GPU in use, or why there is none. A kernel is run on it: a build for other GPUs would show here."""
+    if not _cuda_library.LOADED:
+        return "not used: the CUDA library is not loaded"
+    if not torch.cuda.is_available():
+        return "none found"
+    x = torch.zeros(1, device="cuda")
+    ran = torch.ops.torchconv.cuda_probe(x).item() == 1
+    return f"{torch.cuda.get_device_name()} ({'a kernel ran on it' if ran else 'a kernel gave a wrong result on it'})"
+
+
+def info() -> dict[str, Any]:
+    """Everything that ``python -m torchconv info`` prints, as a dictionary that JSON can hold.
+
+    Example:
+        >>> from torchconv.info import info
+        >>> info()["isa"]["used"] in ("baseline", "avx2", "avx512")
+        True
+    """
+    store = plan_store()
+    return {
+        "version": _build.VERSION,
+        "torch": {"running": torch.__version__, "built_with": _build.TORCH},
+        "python": platform.python_version(),
+        "isa": {
+            "detected": _C.detected_isa(),
+            "cap": os.environ.get("TORCHCONV_MAX_ISA") or None,
+            "used": _C.current_isa(),
+        },
+        "threads": torch.get_num_threads(),
+        "cuda": {
+            "loaded": _cuda_library.LOADED,
+            "reason": _cuda_library.WHY_NOT_LOADED,
+            "built_for": _build.CUDA,
+            "gpu": _gpu(),
+        },
+        "plan_store": {"path": str(store), "state": f"{store.stat().st_size} bytes" if store.exists() else "empty"},
+        "rows": [{"algo": algo, "pass": pass_, "device": device} for algo, pass_, device in _C.rows()],
+    }
+
+
+def print_info(console: Console) -> None:
+    """Prints info() as a table for people."""
+    facts = info()
+    isa, cuda, store = facts["isa"], facts["cuda"], facts["plan_store"]
+    table = Table(show_header=False, box=None, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_row("torchconv", facts["version"])
+    table.add_row("torch", f"{facts['torch']['running']} (built with {facts['torch']['built_with']})")
+    table.add_row("Python", facts["python"])
+    table.add_row("CPU", f"{isa['used']} used, {isa['detected']} detected, TORCHCONV_MAX_ISA {isa['cap'] or 'not set'}")
+    table.add_row("threads", str(facts["threads"]))
+    table.add_row("CUDA library", f"yes, for CUDA {cuda['built_for']}" if cuda["loaded"] else f"no: {cuda['reason']}")
+    table.add_row("GPU", cuda["gpu"])
+    table.add_row("plan store", f"{store['path']} ({store['state']})")
+    table.add_row("rows", "\n".join(_rows_by_algo(facts["rows"])))
+    console.print(table, highlight=False, soft_wrap=True)
+
+
+def _rows_by_algo(rows: list[dict[str, str]]) -> list[str]:
+    """One line for each algorithm and device: "reference on cpu: fwd, grad_input, grad_weight"."""
+    passes: dict[str, list[str]] = {}
+    for row in rows:
+        passes.setdefault(f"{row['algo']} on {row['device']}", []).append(row["pass"])
+    return [f"{name}: {', '.join(names)}" for name, names in passes.items()]
