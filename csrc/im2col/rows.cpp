@@ -1,4 +1,44 @@
+#include "im2col/im2col.h"
 #include "registry.h"
+
 namespace torchconv {
-void add_im2col_rows() {}
+
+static std::string supports(const ConvProblem& p) {
+  if (p.dtype != DType::f32 && p.dtype != DType::f64) return "it takes float32 and float64";
+  if (p.C == 0 || p.N == 0 || p.K == 0) return "the sum is empty";
+  return "";
 }
+
+// Multiply-adds per second and thread that the micro-kernel reaches, measured on a Zen 4 at 3.7 GHz.
+static double speed(const ConvProblem& p) {
+  const double f32 = p.isa == Isa::avx512 ? 55e9 : p.isa == Isa::avx2 ? 50e9 : 10e9;
+  return p.dtype == DType::f32 ? f32 : f32 / 2;
+}
+
+// Products at the speed of the micro-kernel, every operand moved once at 8 GB/s, and 4 us to start.
+static double cost(const ConvProblem& p, double tile_macs) {
+  const double moved = double(p.N * p.C * p.H * p.W + p.N * p.K * p.P * p.Q + p.K * p.Cg() * p.R * p.S) * itemsize(p.dtype);
+  const double threads = p.macs() < 50000 ? 1 : p.threads;
+  return 4e-6 + tile_macs / speed(p) / threads + moved / 8e9;
+}
+static double cost_fwd(const ConvProblem& p) { return cost(p, im2col::tile_macs_fwd(p)); }
+static double cost_grad_input(const ConvProblem& p) { return cost(p, im2col::tile_macs_grad_input(p)); }
+static double cost_grad_weight(const ConvProblem& p) { return cost(p, im2col::tile_macs_grad_weight(p)); }
+
+// Rounding errors of a sum of n products grow as sqrt(n); blocks of 256 add up apart from each other.
+static double error_of_sum(const ConvProblem& p, double length) {
+  const double unit = p.dtype == DType::f64 ? 1.1e-16 : 6e-8;
+  return unit * (2 + 0.35 * __builtin_sqrt(length));
+}
+static double error_fwd(const ConvProblem& p) { return error_of_sum(p, double(p.Cg() * p.R * p.S)); }
+static double error_grad_input(const ConvProblem& p) { return error_of_sum(p, double(p.Kg() * p.R * p.S)); }
+static double error_grad_weight(const ConvProblem& p) { return error_of_sum(p, double(p.N * p.P * p.Q)); }
+
+void add_im2col_rows() {
+  using namespace im2col;
+  add_row({"im2col", Pass::fwd, Device::cpu, supports, cost_fwd, error_fwd, workspace_fwd, run_fwd, true});
+  add_row({"im2col", Pass::grad_input, Device::cpu, supports, cost_grad_input, error_grad_input, workspace_grad_input, run_grad_input, true});
+  add_row({"im2col", Pass::grad_weight, Device::cpu, supports, cost_grad_weight, error_grad_weight, workspace_grad_weight, run_grad_weight, true});
+}
+
+}  // namespace torchconv

@@ -1,0 +1,145 @@
+// The vector layer, once per instruction set: compiler vector types, so that the same source is
+// SSE2, AVX2 or AVX-512; intrinsics only for masks. Included inside a target region: no std, no guard.
+namespace torchconv::ISA_NS {
+
+#define TORCHCONV_INLINE static inline __attribute__((always_inline))
+
+constexpr int kVectorBytes = TORCHCONV_ISA == 2 ? 64 : TORCHCONV_ISA == 1 ? 32 : 16;
+
+template <class T>
+struct VectorOf;
+template <>
+struct VectorOf<float> {
+  typedef float type __attribute__((vector_size(kVectorBytes)));
+  typedef float unaligned __attribute__((vector_size(kVectorBytes), aligned(4), may_alias));
+};
+template <>
+struct VectorOf<double> {
+  typedef double type __attribute__((vector_size(kVectorBytes)));
+  typedef double unaligned __attribute__((vector_size(kVectorBytes), aligned(8), may_alias));
+};
+template <class T>
+using Vector = typename VectorOf<T>::type;
+
+template <class T>
+constexpr int kLanes = kVectorBytes / sizeof(T);  // per vector
+// A chunk is one cache line: the unit in which packed matrices are stored.
+template <class T>
+constexpr int kChunk = 64 / sizeof(T);
+template <class T>
+constexpr int kVectorsPerChunk = kChunk<T> / kLanes<T>;
+
+TORCHCONV_INLINE int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
+TORCHCONV_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
+TORCHCONV_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
+TORCHCONV_INLINE int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
+
+template <class T>
+TORCHCONV_INLINE Vector<T> load(const T* p) {
+  return *(const typename VectorOf<T>::unaligned*)p;
+}
+template <class T>
+TORCHCONV_INLINE void store(T* p, Vector<T> v) {
+  *(typename VectorOf<T>::unaligned*)p = v;
+}
+
+// One element in every lane. The empty asm keeps the broadcast in a register: folded into each
+// FMA as a memory operand it would be loaded once per FMA instead of once per row.
+template <class T>
+TORCHCONV_INLINE Vector<T> broadcast(const T* p) {
+  Vector<T> v = *p - Vector<T>{};
+#if TORCHCONV_ISA == 2
+  asm("" : "+v"(v));
+#elif defined(__x86_64__)
+  asm("" : "+x"(v));
+#endif
+  return v;
+}
+
+// Chunks: kChunk elements, aligned or not.
+template <class T>
+TORCHCONV_INLINE void copy_chunk(T* to, const T* from) {
+  for (int v = 0; v < kVectorsPerChunk<T>; ++v) store(to + v * kLanes<T>, load(from + v * kLanes<T>));
+}
+template <class T>
+TORCHCONV_INLINE void zero_chunk(T* to) {
+  for (int v = 0; v < kVectorsPerChunk<T>; ++v) store(to + v * kLanes<T>, Vector<T>{});
+}
+
+#if TORCHCONV_ISA == 2
+// Lanes [first, last) of a chunk.
+template <class T>
+TORCHCONV_INLINE uint32_t lane_mask(int first, int last) {
+  return (uint32_t(1) << last) - (uint32_t(1) << first);
+}
+TORCHCONV_INLINE Vector<float> load_masked(const float* p, uint32_t mask) { return (Vector<float>)_mm512_maskz_loadu_ps((__mmask16)mask, p); }
+TORCHCONV_INLINE Vector<double> load_masked(const double* p, uint32_t mask) { return (Vector<double>)_mm512_maskz_loadu_pd((__mmask8)mask, p); }
+TORCHCONV_INLINE Vector<float> load_masked(Vector<float> rest, const float* p, uint32_t mask) { return (Vector<float>)_mm512_mask_loadu_ps((__m512)rest, (__mmask16)mask, p); }
+TORCHCONV_INLINE Vector<double> load_masked(Vector<double> rest, const double* p, uint32_t mask) { return (Vector<double>)_mm512_mask_loadu_pd((__m512d)rest, (__mmask8)mask, p); }
+TORCHCONV_INLINE void store_masked(float* p, Vector<float> v, uint32_t mask) { _mm512_mask_storeu_ps(p, (__mmask16)mask, (__m512)v); }
+TORCHCONV_INLINE void store_masked(double* p, Vector<double> v, uint32_t mask) { _mm512_mask_storeu_pd(p, (__mmask8)mask, (__m512d)v); }
+
+// Bit i of `lanes` moves to bit 2i.
+TORCHCONV_INLINE uint64_t every_second_bit(uint64_t lanes) {
+  lanes = (lanes | lanes << 8) & 0x00ff00ff;
+  lanes = (lanes | lanes << 4) & 0x0f0f0f0f;
+  lanes = (lanes | lanes << 2) & 0x33333333;
+  return (lanes | lanes << 1) & 0x55555555;
+}
+template <class T, int... I>
+TORCHCONV_INLINE Vector<T> evens(Vector<T> low, Vector<T> high, integer_list<I...>) {
+  return __builtin_shufflevector(low, high, 2 * I...);
+}
+// Where `mask` is set: the even elements of low and high; elsewhere `rest`.
+TORCHCONV_INLINE Vector<float> blend_evens(Vector<float> rest, Vector<float> low, Vector<float> high, uint32_t mask) {
+  return (Vector<float>)_mm512_mask_mov_ps((__m512)rest, (__mmask16)mask, (__m512)evens<float>(low, high, first_integers<16>::type()));
+}
+TORCHCONV_INLINE Vector<double> blend_evens(Vector<double> rest, Vector<double> low, Vector<double> high, uint32_t mask) {
+  return (Vector<double>)_mm512_mask_mov_pd((__m512d)rest, (__mmask8)mask, (__m512d)evens<double>(low, high, first_integers<8>::type()));
+}
+#endif
+
+// Copies count <= kChunk elements.
+template <class T>
+TORCHCONV_INLINE void copy_part(T* to, const T* from, int count) {
+#if TORCHCONV_ISA == 2
+  const uint32_t mask = lane_mask<T>(0, count);
+  store_masked(to, load_masked(from, mask), mask);
+#else
+  for (int i = 0; i < count; ++i) to[i] = from[i];
+#endif
+}
+
+// In-register transposition of kLanes x kLanes, by exchanging off-diagonal blocks of 1, 2, 4, ... lanes.
+template <class T, int B, int... I>
+TORCHCONV_INLINE void exchange(Vector<T>& a, Vector<T>& b, integer_list<I...>) {
+  const Vector<T> lo = __builtin_shufflevector(a, b, (I & B ? kLanes<T> + I - B : I)...);
+  const Vector<T> hi = __builtin_shufflevector(a, b, (I & B ? kLanes<T> + I : I + B)...);
+  a = lo, b = hi;
+}
+template <class T, int B = 1>
+TORCHCONV_INLINE void transpose_registers(Vector<T>* v) {
+  if constexpr (B < kLanes<T>) {
+#pragma GCC unroll 16
+    for (int i = 0; i < kLanes<T>; ++i)
+      if (!(i & B)) exchange<T, B>(v[i], v[i + B], typename first_integers<kLanes<T>>::type());
+    transpose_registers<T, 2 * B>(v);
+  }
+}
+
+// to[j][i] = from[i][j] for a chunk x chunk square; rows of `from` from_stride apart, of `to` to_stride apart.
+template <class T>
+static void transpose_chunk(T* to, int64_t to_stride, const T* from, int64_t from_stride) {
+  constexpr int n = kLanes<T>;
+  for (int i0 = 0; i0 < kChunk<T>; i0 += n)
+    for (int j0 = 0; j0 < kChunk<T>; j0 += n) {
+      Vector<T> v[n];
+#pragma GCC unroll 16
+      for (int i = 0; i < n; ++i) v[i] = load(from + (i0 + i) * from_stride + j0);
+      transpose_registers<T>(v);
+#pragma GCC unroll 16
+      for (int j = 0; j < n; ++j) store(to + (j0 + j) * to_stride + i0, v[j]);
+    }
+}
+
+}  // namespace torchconv::ISA_NS

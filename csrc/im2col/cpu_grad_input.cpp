@@ -1,0 +1,55 @@
+// grad_x, one phase of the stride at a time: see gather.h.
+#include <algorithm>
+
+#include "common/half.h"
+#include "common/parallel.h"
+#include "im2col/im2col.h"
+#include "im2col/pixels.h"
+
+namespace torchconv::im2col {
+
+template <class F>
+static void for_each_phase(const ConvProblem& p, const F& f) {
+  for (int64_t a = 0; a < std::min(p.stride_h, p.H); ++a)
+    for (int64_t b = 0; b < std::min(p.stride_w, p.W); ++b) f(phase_gather(p, a, b));
+}
+
+// grad_x = bias everywhere, for the pixels that no tap reaches.
+template <class T>
+static void fill(const ConvProblem& p, const T* bias, T* grad_x) {
+  const int64_t plane = p.H * p.W;
+  const int threads = p.N * p.C * plane < 100000 ? 1 : p.threads;
+  parallel_tasks(p.N * (p.layout == Layout::nchw ? p.C : plane), threads, [&](int64_t task, int) {
+    if (p.layout == Layout::nchw)
+      std::fill_n(grad_x + task * plane, plane, bias ? bias[task % p.C] : T(0));
+    else if (bias)
+      std::copy_n(bias, p.C, grad_x + task * p.C);
+    else
+      std::fill_n(grad_x + task * p.C, p.C, T(0));
+  });
+}
+
+void run_grad_input(const ConvProblem& p, const ConvOperands& o) {
+  bool reached = true;
+  for_each_phase(p, [&](const Gather& g) { reached = reached && g.taps() > 0; });
+  if (!reached) dispatch_dtype(int(p.dtype), [&](auto t) { fill(p, (const decltype(t)*)o.bias, (decltype(t)*)o.out); });
+  for_each_phase(p, [&](const Gather& g) {
+    if (g.taps()) run_pixels(p.isa, p.dtype, g, o.a, o.b, o.bias, o.out, o.workspace);
+  });
+}
+
+int64_t workspace_grad_input(const ConvProblem& p) {
+  int64_t most = 0;
+  for_each_phase(p, [&](const Gather& g) {
+    if (g.taps()) most = std::max(most, pixels_workspace(p.isa, p.dtype, g));
+  });
+  return most;
+}
+
+double tile_macs_grad_input(const ConvProblem& p) {
+  double sum = 0;
+  for_each_phase(p, [&](const Gather& g) { sum += pixels_tile_macs(p.isa, p.dtype, g); });
+  return sum;
+}
+
+}  // namespace torchconv::im2col

@@ -1,0 +1,78 @@
+// One description for the two passes that walk over pixels. Forward reads x around each pixel of y;
+// grad_input reads grad_y around each pixel of grad_x. With stride s the taps that meet a pixel of
+// grad_x depend on its position modulo s, so grad_input is s*s such problems ("phases"), each of
+// stride 1 and without a single multiplication by a zero in between.
+#pragma once
+#include <numeric>
+
+#include "common/problem.h"
+
+namespace torchconv::im2col {
+
+// One spatial axis: destination pixel  dst_first + p * dst_every,  p in [0, count), sums over the
+// taps  i in [0, taps)  kernel index first + i * every  times  source index p * step + offset + i * delta.
+struct Axis {
+  int64_t count, dst_first, dst_every;
+  int64_t taps, first, every;
+  int64_t step, offset, delta;
+  int64_t source;  // source size; outside it the source is zero
+};
+
+struct Gather {
+  Axis h, w;
+  int64_t N, channels;            // of the source, per group
+  int64_t outputs;                // destination channels, per group
+  int64_t groups;
+  int64_t src_n, src_c, src_h, src_w;  // strides, in elements
+  int64_t dst_n, dst_c, dst_h, dst_w;
+  int64_t w_out, w_in, w_r, w_s;  // strides of the weights: destination channel, source channel, kernel
+  int64_t w_group;                // from one group's weights to the next
+  Layout layout;
+  int threads;
+
+  int64_t taps() const { return h.taps * w.taps; }
+  int64_t depth() const { return taps() * channels; }  // length of the sum
+  int64_t pixels() const { return N * h.count * w.count; }
+};
+
+inline Axis forward_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+  return {out, 0, 1, kernel, 0, 1, stride, -pad, dilation, in};
+}
+
+// The pixels a, a + s, a + 2s, ... of grad_x: kernel index r takes part if (a + pad - r * dilation)
+// is a multiple of s, which holds for every (s / gcd)-th r from the first one on.
+inline Axis phase_axis(int64_t a, int64_t in, int64_t out, int64_t kernel, int64_t s, int64_t pad, int64_t dilation) {
+  const int64_t every = s / std::gcd(s, dilation);
+  int64_t first = 0;
+  while (first < every && (a + pad - first * dilation) % s) ++first;
+  const int64_t taps = first == every || first >= kernel ? 0 : (kernel - first + every - 1) / every;
+  return {(in - a + s - 1) / s, a, s, taps, first, every, 1, taps ? (a + pad - first * dilation) / s : 0, -(every * dilation / s), out};
+}
+
+inline Gather forward_gather(const ConvProblem& p) {
+  Gather g{};
+  g.h = forward_axis(p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h);
+  g.w = forward_axis(p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w);
+  g.N = p.N, g.channels = p.Cg(), g.outputs = p.Kg(), g.groups = p.G;
+  g.src_n = p.x_stride_n(), g.src_c = p.x_stride_c(), g.src_h = p.x_stride_h(), g.src_w = p.x_stride_w();
+  g.dst_n = p.y_stride_n(), g.dst_c = p.y_stride_c(), g.dst_h = p.y_stride_h(), g.dst_w = p.y_stride_w();
+  g.w_out = p.w_stride[0], g.w_in = p.w_stride[1], g.w_r = p.w_stride[2], g.w_s = p.w_stride[3];
+  g.w_group = p.Kg() * p.w_stride[0];
+  g.layout = p.layout, g.threads = p.threads;
+  return g;
+}
+
+inline Gather phase_gather(const ConvProblem& p, int64_t phase_h, int64_t phase_w) {
+  Gather g{};
+  g.h = phase_axis(phase_h, p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h);
+  g.w = phase_axis(phase_w, p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w);
+  g.N = p.N, g.channels = p.Kg(), g.outputs = p.Cg(), g.groups = p.G;
+  g.src_n = p.y_stride_n(), g.src_c = p.y_stride_c(), g.src_h = p.y_stride_h(), g.src_w = p.y_stride_w();
+  g.dst_n = p.x_stride_n(), g.dst_c = p.x_stride_c(), g.dst_h = p.x_stride_h(), g.dst_w = p.x_stride_w();
+  g.w_out = p.w_stride[1], g.w_in = p.w_stride[0], g.w_r = p.w_stride[2], g.w_s = p.w_stride[3];
+  g.w_group = p.Kg() * p.w_stride[0];
+  g.layout = p.layout, g.threads = p.threads;
+  return g;
+}
+
+}  // namespace torchconv::im2col

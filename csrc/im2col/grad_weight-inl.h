@@ -1,0 +1,188 @@
+// grad_w[k][l] = sum over pixels of grad_y[pixel][k] * patch[pixel][l]: the sum runs over pixels, so
+// one operand must be turned: grad_y, the smaller of the two. channels_last: A = grad_y turned,
+// B = patches. NCHW: A = patches, B = grad_y turned; the result comes out transposed.
+// Column l of a patch is (tap, channel) in channels_last and (channel, tap) in NCHW, which is the
+// order of grad_w in memory in either layout.
+#include "common/simd-inl.h"
+#include "common/gemm/micro-inl.h"
+#include "im2col/patches-inl.h"
+
+namespace torchconv::ISA_NS {
+
+template <class T>
+constexpr int64_t kPixelBlock = 1024 / sizeof(T);  // depth of a block: 256 pixels in float
+constexpr int64_t kColumnBlock = 256;              // patch columns packed at a time
+constexpr int64_t kOutputBlock = 512;              // channels of grad_y turned at a time
+constexpr int64_t kSumsBytes = 4 << 20;            // most that one thread accumulates at once
+constexpr int64_t kSplitBytes = 1 << 20;           // up to here each thread sums its own pixels instead
+
+template <class T>
+struct GradWeightPlan {
+  int64_t columns, column_blocks;  // patch columns per task
+  int64_t pixels, splits;          // pixels per task
+  int64_t threads;
+  int64_t turned, patches, sums;   // elements: per thread; sums per thread, or per split if splits > 1
+  int64_t bytes() const { return (threads * (turned + patches) + (splits > 1 ? splits : threads) * sums) * int64_t(sizeof(T)); }
+};
+
+template <class T>
+static GradWeightPlan<T> plan_grad_weight(const Gather& g) {
+  GradWeightPlan<T> plan{};
+  const int64_t outputs = round_up(g.outputs, kColumns<T>), columns = round_up(g.depth(), kColumns<T>);
+  const double macs = double(g.pixels()) * g.outputs * g.groups * g.depth();
+  plan.threads = smaller(g.threads, 1 + int64_t(macs / 50000));
+  const bool split = g.groups < plan.threads && outputs * columns * int64_t(sizeof(T)) <= kSplitBytes;
+  plan.splits = split ? smaller(ceil_div(plan.threads, g.groups), ceil_div(g.pixels(), kChunk<T>)) : 1;
+  plan.pixels = round_up(ceil_div(g.pixels(), plan.splits), kChunk<T>);
+  plan.splits = ceil_div(g.pixels(), plan.pixels);
+  // As few blocks as memory allows, since each turns all of grad_y, but a multiple of the threads.
+  int64_t blocks = ceil_div(outputs * columns * int64_t(sizeof(T)), kSumsBytes);
+  if (plan.splits == 1 && g.groups < plan.threads) blocks = round_up(blocks, plan.threads);
+  plan.columns = round_up(ceil_div(g.depth(), blocks), kColumns<T>);
+  plan.column_blocks = ceil_div(g.depth(), plan.columns);
+  plan.turned = kPixelBlock<T> * smaller(outputs, kOutputBlock);
+  plan.patches = kPixelBlock<T> * smaller(plan.columns, kColumnBlock);
+  plan.sums = plan.columns * outputs * (plan.splits > 1 ? g.groups * plan.column_blocks : 1);
+  return plan;
+}
+
+template <class T>
+static int64_t grad_weight_workspace(const Gather& g) {
+  return plan_grad_weight<T>(g).bytes();
+}
+
+template <class T>
+static double grad_weight_tile_macs(const Gather& g) {
+  const bool nhwc = g.layout == Layout::nhwc;
+  const int64_t lanes = nhwc ? g.depth() : g.outputs, rows = nhwc ? g.outputs : g.depth();
+  return double(g.groups) * g.pixels() * round_up(lanes, kChunk<T>) * larger(rows, 4 * ceil_div(rows, kRows));
+}
+
+// grad_y of pixels [m0, m0 + count) and channels [o0, o1), turned into [pixel chunk][channel][lane = pixel].
+template <class T>
+static void turn_nhwc(const Gather& g, const T* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
+  constexpr int L = kChunk<T>;
+  const int64_t rows = o1 - o0;
+  for (int64_t m = 0; m < count; m += L)
+    for (int64_t o = 0; o < rows; o += L) {
+      const T* from = grad_y + (m0 + m) * g.dst_w + o0 + o;
+      T* at = to + m * rows + o * L;
+      if (m + L <= count && o + L <= rows) {
+        transpose_chunk(at, L, from, g.dst_w);
+      } else {
+        for (int64_t i = 0; i < smaller(L, rows - o); ++i)
+          for (int64_t l = 0; l < smaller(L, count - m); ++l) at[i * L + l] = from[l * g.dst_w + i];
+      }
+    }
+}
+
+// The same from NCHW, into [channel chunk][pixel][lane = channel]; lanes beyond the channels are zero.
+template <class T>
+static void turn_nchw(const Gather& g, const T* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
+  constexpr int L = kChunk<T>;
+  const int64_t plane = g.h.count * g.w.count;
+  for (int64_t o = o0; o < o1; o += L)
+    for (int64_t m = 0; m < count; m += L) {
+      const int64_t n = (m0 + m) / plane, pq = (m0 + m) % plane;
+      T* at = to + (o - o0) * count + m * L;
+      if (pq + L <= plane && m + L <= count && o + L <= o1) {
+        transpose_chunk(at, L, grad_y + n * g.dst_n + o * g.dst_c + pq, g.dst_c);
+        continue;
+      }
+      for (int64_t l = 0; l < smaller(L, count - m); ++l) {
+        const int64_t at_pixel = (m0 + m + l) / plane * g.dst_n + (m0 + m + l) % plane;
+        for (int64_t i = 0; i < L; ++i) at[l * L + i] = o + i < o1 ? grad_y[at_pixel + (o + i) * g.dst_c] : T(0);
+      }
+    }
+}
+
+// Where the sums of panel `panel` stand: panels of columns (channels_last) or of outputs (NCHW).
+template <class T>
+TORCHCONV_INLINE T* panel_sums(T* sums, int64_t lane0, int64_t rows) {
+  return sums + lane0 * rows;
+}
+
+// One block of pixels [m0, m0 + count) added to the sums over columns [l0, l1).
+template <class T>
+static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, int64_t count, int64_t l0, int64_t l1, bool first, T* turned, T* patches, T* sums) {
+  constexpr int L = kChunk<T>;
+  const bool nhwc = g.layout == Layout::nhwc;
+  Pixel pixels[kPixelBlock<T>];
+  ChunkRuns<T> runs[kPixelBlock<T> / L];
+  locate_pixels(g, m0, count, pixels);
+  if (!nhwc) split_runs(pixels, count, runs);
+  const auto nothing = [](int64_t, int) {};
+  for (int64_t o0 = 0; o0 < g.outputs; o0 += kOutputBlock) {
+    const int64_t o1 = smaller(o0 + kOutputBlock, g.outputs);
+    (nhwc ? turn_nhwc<T> : turn_nchw<T>)(g, grad_y, m0, count, o0, o1, turned);
+    for (int64_t l = l0; l < l1; l += kColumnBlock) {
+      const int64_t l_end = smaller(l + kColumnBlock, l1), columns = l_end - l;
+      if (nhwc) {
+        pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
+        for (int64_t c = 0; c < columns; c += kColumns<T>)
+          multiply_panel<T>(o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count, {turned, (o1 - o0) * L}, {patches + c * count, count * L},
+                            panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first, nothing);
+      } else {
+        pack_patches_nchw(g, x, runs, ceil_div(count, L), l, l_end, patches);
+        for (int64_t o = o0; o < o1; o += kColumns<T>)
+          multiply_panel<T>(columns, int(smaller(ceil_div(o1 - o, L), kColumnChunks)), count, {patches, columns * L}, {turned + (o - o0) * count, count * L},
+                            panel_sums(sums, o, l1 - l0) + (l - l0) * kColumns<T>, !first, nothing);
+      }
+    }
+  }
+}
+
+// Adds up the splits' sums for outputs [o0, o1) (at most a chunk) and columns [l0, l1), into rows of grad_w.
+template <class T>
+static void finish(const Gather& g, const T* sums, int64_t splits, int64_t split_stride, int64_t o0, int64_t o1, int64_t l0, int64_t l1, T* grad_w) {
+  constexpr int L = kChunk<T>, n = kLanes<T>;
+  const bool nhwc = g.layout == Layout::nhwc;
+  for (int64_t l = l0; l < l1; l += L) {
+    // A square of sums: channels_last [output][column], NCHW [column][output].
+    T square[L * L];
+    const int64_t rows = nhwc ? o1 - o0 : smaller(L, l1 - l);
+    const int64_t lane = nhwc ? l - l0 : o0, row = nhwc ? o0 : l - l0, all_rows = nhwc ? g.outputs : l1 - l0;
+    const T* from = panel_sums(sums, lane - lane % kColumns<T>, all_rows) + row * kColumns<T> + lane % kColumns<T>;
+    for (int64_t i = 0; i < rows; ++i)
+      for (int v = 0; v < L; v += n) {
+        Vector<T> sum = load(from + i * kColumns<T> + v);
+        for (int64_t s = 1; s < splits; ++s) sum += load(from + s * split_stride + i * kColumns<T> + v);
+        store(square + i * L + v, sum);
+      }
+    T turned[L * L];
+    if (!nhwc) transpose_chunk(turned, L, square, L);
+    for (int64_t o = o0; o < o1; ++o) copy_part(grad_w + o * g.depth() + l, (nhwc ? square : turned) + (o - o0) * L, int(smaller(L, l1 - l)));
+  }
+}
+
+template <class T>
+static void run_grad_weight(const Gather& g, const T* x, const T* grad_y, T* grad_w, void* workspace) {
+  constexpr int L = kChunk<T>;
+  const GradWeightPlan<T> plan = plan_grad_weight<T>(g);
+  const int64_t per_group = plan.column_blocks * plan.splits, output_chunks = ceil_div(g.outputs, L);
+  const int64_t block_sums = plan.columns * round_up(g.outputs, kColumns<T>);
+  T *scratch = (T*)workspace, *all_sums = scratch + plan.threads * (plan.turned + plan.patches);
+  const auto finish_chunk = [&](int64_t group, int64_t block, int64_t chunk, const T* sums) {
+    finish(g, sums, plan.splits, plan.sums, chunk * L, smaller(chunk * L + L, g.outputs), block * plan.columns,
+           smaller((block + 1) * plan.columns, g.depth()), grad_w + group * g.outputs * g.depth());
+  };
+  parallel_tasks(g.groups * per_group, int(plan.threads), [&](int64_t task, int thread) {
+    const int64_t group = task / per_group, block = task % per_group / plan.splits, split = task % plan.splits;
+    const int64_t l0 = block * plan.columns, l1 = smaller(l0 + plan.columns, g.depth());
+    const int64_t first = split * plan.pixels, last = smaller(first + plan.pixels, g.pixels());
+    T* turned = scratch + thread * (plan.turned + plan.patches);
+    T* sums = plan.splits > 1 ? all_sums + split * plan.sums + (group * plan.column_blocks + block) * block_sums : all_sums + thread * plan.sums;
+    for (int64_t m = first; m < last; m += kPixelBlock<T>)
+      add_block(g, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m, smaller(kPixelBlock<T>, last - m), l0, l1, m == first,
+                turned, turned + plan.turned, sums);
+    if (plan.splits == 1)
+      for (int64_t chunk = 0; chunk < output_chunks; ++chunk) finish_chunk(group, block, chunk, sums);
+  });
+  if (plan.splits > 1)
+    parallel_tasks(g.groups * plan.column_blocks * output_chunks, int(plan.threads), [&](int64_t task, int) {
+      const int64_t group = task / (plan.column_blocks * output_chunks), block = task / output_chunks % plan.column_blocks;
+      finish_chunk(group, block, task % output_chunks, all_sums + (group * plan.column_blocks + block) * block_sums);
+    });
+}
+
+}  // namespace torchconv::ISA_NS
