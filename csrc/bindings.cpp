@@ -59,6 +59,12 @@ PYBIND11_MODULE(_C, m) {
   }, py::arg("name"), py::arg("x_size"), py::arg("w_size"), py::arg("y_size"), py::arg("stride"), py::arg("padding"), py::arg("dilation"),
      py::arg("groups"), "Raises unless y_size is the size of y; name is what the caller calls y.");
 
+  m.def("unfold_places", [](const std::string& x_name, const Sizes& x, const Sizes& kernel_size, const Sizes& stride, const Sizes& padding, const Sizes& dilation) {
+    const ConvProblem p = make_unfold_problem(x_name.c_str(), x, kernel_size, {stride, padding, dilation, 1});
+    return std::make_pair(p.P, p.Q);
+  }, py::arg("x_name"), py::arg("x_size"), py::arg("kernel_size"), py::arg("stride"), py::arg("padding"), py::arg("dilation"),
+     "Validates an unfold's sizes and returns how many places the kernel takes down and across x.");
+
   m.def("explain", [](const std::string& pass, const Sizes& x, const Sizes& w, const Sizes& stride, const Sizes& padding, const Sizes& dilation,
                       int64_t groups, const std::string& algo, const std::string& dtype, const std::string& layout, const std::string& device,
                       bool has_bias, bool w_channels_last, int threads) {

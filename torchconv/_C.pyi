@@ -22,6 +22,14 @@ def check_output_size(
     dilation: Sequence[int],
     groups: int,
 ) -> None: ...
+def unfold_places(
+    x_name: str,
+    x_size: Sequence[int],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+) -> tuple[int, int]: ...
 def explain(
     pass_: str,
     x_size: Sequence[int],

@@ -1,9 +1,136 @@
-"""The routed operators: what functional.py calls."""
+"""The routed operators: torch.ops.torchconv.*, differentiable to any order in every mode that PyTorch has.
+
+x is [N, C, W] or [N, C, H, W], w is [K, C / groups, S] or [K, C / groups, R, S], y is [N, K, Q] or [N, K, P, Q], all of
+one dtype (float32, float64, float16, bfloat16) on one device. padding has two entries per spatial dimension:
+[left, right] or [top, bottom, left, right]. algo names an algorithm, or "auto". Bad arguments raise RuntimeError.
+functional.py has the everyday signatures.
+"""
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
+import torch.autograd.forward_ad as forward_ad
+from torch import Tensor
+from torch.autograd import profiler
+from torch.compiler import is_compiling
 
 import torchconv._C  # noqa: F401  registers torch.ops.torchconv
+from torchconv import _autocast, _autograd
 
-conv_fwd = torch.ops.torchconv.conv_fwd.default
-conv_grad_input = torch.ops.torchconv.conv_grad_input.default
-conv_grad_weight = torch.ops.torchconv.conv_grad_weight.default
+_C = torch._C
+Ints = Sequence[int]
+
+
+def conv_fwd(
+    x: Tensor, w: Tensor, bias: Tensor | None, stride: Ints, padding: Ints, dilation: Ints, groups: int, algo: str
+) -> Tensor:
+    """The convolution (cross-correlation) y of x and w, plus bias [K].
+
+    >>> x, w = torch.ones(1, 3, 8, 8), torch.ones(4, 3, 3, 3)
+    >>> conv_fwd(x, w, None, [1, 1], [1, 1, 1, 1], [1, 1], 1, "auto").shape
+    torch.Size([1, 4, 8, 8])
+    """
+    return _call(_conv_fwd, (x, w, bias), (stride, padding, dilation, groups, algo))
+
+
+def conv_grad_input(
+    grad_y: Tensor, w: Tensor, bias: Tensor | None, x_size: Ints,
+    stride: Ints, padding: Ints, dilation: Ints, groups: int, algo: str,
+) -> Tensor:  # fmt: skip
+    """The gradient of conv_fwd with respect to x, plus bias [C]: a transposed convolution.
+
+    >>> grad_y, w = torch.ones(1, 4, 8, 8), torch.ones(4, 3, 3, 3)
+    >>> conv_grad_input(grad_y, w, None, [1, 3, 8, 8], [1, 1], [1, 1, 1, 1], [1, 1], 1, "auto").shape
+    torch.Size([1, 3, 8, 8])
+    """
+    return _call(_conv_grad_input, (grad_y, w, bias), (x_size, stride, padding, dilation, groups, algo))
+
+
+def conv_grad_weight(
+    x: Tensor, grad_y: Tensor, w_size: Ints, stride: Ints, padding: Ints, dilation: Ints, groups: int, algo: str
+) -> Tensor:
+    """The gradient of conv_fwd with respect to w.
+
+    >>> x, grad_y = torch.ones(1, 3, 8, 8), torch.ones(1, 4, 8, 8)
+    >>> conv_grad_weight(x, grad_y, [4, 3, 3, 3], [1, 1], [1, 1, 1, 1], [1, 1], 1, "auto").shape
+    torch.Size([4, 3, 3, 3])
+    """
+    return _call(_conv_grad_weight, (x, grad_y), (w_size, stride, padding, dilation, groups, algo))
+
+
+def unfold(x: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Tensor:
+    """The patches of x [N, C, H, W] as columns [N, C * R * S, P * Q]; kernel_size is [R, S].
+
+    >>> unfold(torch.ones(1, 3, 8, 8), [3, 3], [1, 1], [1, 1, 1, 1], [1, 1]).shape
+    torch.Size([1, 27, 64])
+    """
+    return _call(_unfold, (x,), (kernel_size, stride, padding, dilation))
+
+
+def fold(columns: Tensor, output_size: Ints, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints) -> Tensor:
+    """Adds columns [N, C * R * S, P * Q] up into [N, C, H, W], with output_size [H, W]: the adjoint of unfold.
+
+    >>> fold(torch.ones(1, 27, 64), [8, 8], [3, 3], [1, 1], [1, 1, 1, 1], [1, 1]).shape
+    torch.Size([1, 3, 8, 8])
+    """
+    return _call(_fold, (columns,), (output_size, kernel_size, stride, padding, dilation))
+
+
+def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Tensor:
+    """Takes the fastest way that the active modes allow; see _autograd for what each way can do."""
+    if is_compiling():
+        return op.dispatched(*tensors, *rest)
+    if op.autocasts and _C._is_any_autocast_enabled():
+        tensors = _autocast.cast(tensors)
+    if _C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return op.transformed(*tensors, *rest)
+    keys = None if _is_observed() else _kernel_keys(tensors)
+    if keys is None:
+        return op.dispatched(*tensors, *rest)
+    if torch.is_grad_enabled() and _C._any_requires_grad(*tensors):
+        return op.eager(*tensors, *rest, keys)
+    return op.kernel(keys, *tensors, *rest)
+
+
+def _is_observed() -> bool:
+    """Whether a mode, a tracer or the profiler wants to see the operator, which going straight to a kernel hides."""
+    return (
+        _C._len_torch_dispatch_stack() > 0
+        or _C._len_torch_function_stack() > 0
+        or _C._get_tracing_state() is not None
+        or profiler._is_profiler_enabled
+    )
+
+
+def _kernel_keys(tensors: tuple[Tensor | None, ...]) -> "torch._C.DispatchKeySet | None":
+    """The dispatch key of the kernel, if all tensors are plain: no subclass, lazy negation, zero tensor or wrapper."""
+    keys = None
+    for t in tensors:
+        if t is not None:
+            found = _PLAIN.get(_C._dispatch_keys(t).raw_repr()) if type(t) in (Tensor, torch.nn.Parameter) else None
+            if found is None:
+                return None
+            keys = keys or found
+    return keys
+
+
+def _plain_keys() -> dict[int, "torch._C.DispatchKeySet"]:
+    """What the key sets of plain tensors are, and the kernel's key in each. Inference tensors have no autograd keys."""
+    plain = {}
+    for device in ("CPU", "CUDA"):
+        kernel, autograd, autocast, inplace = (
+            _C.DispatchKeySet(getattr(_C.DispatchKey, key))
+            for key in (device, f"Autograd{device}", f"Autocast{device}", "ADInplaceOrView")
+        )
+        plain[(kernel | autocast).raw_repr()] = kernel
+        plain[(kernel | autocast | autograd | inplace).raw_repr()] = kernel
+    return plain
+
+
+_PLAIN = _plain_keys()
+_conv_fwd = _autograd.build("conv_fwd")
+_conv_grad_input = _autograd.build("conv_grad_input")
+_conv_grad_weight = _autograd.build("conv_grad_weight")
+_unfold = _autograd.build("unfold")
+_fold = _autograd.build("fold")

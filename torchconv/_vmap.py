@@ -1,0 +1,75 @@
+"""Batching rules: an operator whose operands carry one more dimension runs once, and shared operands are not copied.
+
+y, x and w each are indexed by two of: N (the image), C and K (channel within a group), all but N alongside G (group).
+A batch can be folded into any index that every batched operand and the result have in common: batched x alone
+into N, batched w alone into K, and where all three are batched into G.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor
+
+from torchconv import ops
+
+# The operands and the result of each operator.
+ROLES = {
+    "conv_fwd": ("x", "w", "y"),
+    "conv_grad_input": ("y", "w", "x"),
+    "conv_grad_weight": ("x", "y", "w"),
+}
+# For the batched roles, the result among them: the dimension of each that the batch is folded into, and whether it
+# goes inside the groups. Channels are group-major, so a batch of channels within a group comes after the group.
+FOLDS = {
+    frozenset("xy"): {"x": (0, False), "y": (0, False)},  # N
+    frozenset("wy"): {"w": (0, True), "y": (1, True)},  # K
+    frozenset("xw"): {"x": (1, True), "w": (1, False)},  # C
+    frozenset("xwy"): {"x": (1, False), "w": (0, False), "y": (1, False)},  # G
+}
+
+
+def merge(t: Tensor, batch_dim: int, dim: int, outer: int) -> Tensor:
+    """Moves the batch into dimension dim (counted without the batch), inside its outermost `outer` blocks."""
+    t = t.movedim(batch_dim, 0)
+    t = t.unflatten(dim + 1, (outer, t.shape[dim + 1] // outer))
+    return t.movedim(0, dim + 1).flatten(dim, dim + 2)
+
+
+def split(t: Tensor, batch: int, dim: int, outer: int) -> Tensor:
+    """The inverse of merge; the batch becomes dimension 0."""
+    t = t.unflatten(dim, (outer, batch, t.shape[dim] // (outer * batch)))
+    return t.movedim(dim + 1, 0).flatten(dim + 1, dim + 2)
+
+
+def _convolution(name: str) -> Callable[..., tuple[Tensor, int]]:
+    *operands, result = ROLES[name]
+
+    def rule(batch: int, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
+        call = list(args)
+        groups = args[-2]
+        batched = {role: batch_dim for role, batch_dim in zip(operands, in_dims, strict=False) if batch_dim is not None}
+        folds = FOLDS[frozenset([*batched, result])]
+        for i, role in enumerate(operands):
+            if role in batched:
+                dim, inside = folds[role]
+                call[i] = merge(args[i], batched[role], dim, groups if inside else 1)
+        dim, inside = folds[result]
+        if len(batched) == 2:  # folded into G
+            call[-2] = groups * batch
+        if name != "conv_fwd":  # the size of the result is an argument
+            size = list(args[-6])
+            size[dim] *= batch
+            call[-6] = size
+        return split(getattr(ops, name)(*call), batch, dim, groups if inside else 1), 0
+
+    return rule
+
+
+def _per_image(name: str) -> Callable[..., tuple[Tensor, int]]:
+    def rule(batch: int, in_dims: tuple[int, ...], t: Tensor, *rest: Any) -> tuple[Tensor, int]:
+        return split(getattr(ops, name)(merge(t, in_dims[0], 0, 1), *rest), batch, 0, 1), 0
+
+    return rule
+
+
+RULES = {name: _convolution(name) for name in ROLES} | {name: _per_image(name) for name in ("unfold", "fold")}
