@@ -1,3 +1,24 @@
 """torchconv: convolution for PyTorch, fast, exact about its error, and open to inspection."""
 
-from torchconv import ops  # noqa: F401
+from torchconv import nn, ops
+from torchconv.convert import ConversionReport, convert, revert
+from torchconv.errors import TorchconvError
+from torchconv.functional import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from torchconv.plan import Explanation, explain, precision, set_precision
+
+__all__ = [
+    "ConversionReport",
+    "Explanation",
+    "TorchconvError",
+    "conv1d",
+    "conv2d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "convert",
+    "explain",
+    "nn",
+    "ops",
+    "precision",
+    "revert",
+    "set_precision",
+]

@@ -1,0 +1,123 @@
+"""From the forms in which people write a convolution's arguments to the one form that the operators take."""
+
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from torchconv.errors import TorchconvError
+
+Ints = int | Sequence[int]
+Padding = str | int | Sequence[int | Sequence[int]]
+
+
+def batched(x: Tensor, d: int) -> Tensor:
+    """x with a batch dimension: it may come without."""
+    if x.dim() == d + 2:
+        return x
+    if x.dim() == d + 1:
+        return x.unsqueeze(0)
+    raise TorchconvError(f"x: expected {d + 2} dimensions, or {d + 1} without a batch, got size {list(x.shape)}")
+
+
+def integer(name: str, value: Any, whole: Any, expected: str) -> Any:
+    """`value`, an entry of the argument `whole`, as an int; torch.SymInt passes through."""
+    if type(value) is int or isinstance(value, torch.SymInt):
+        return value
+    try:
+        return operator.index(value)
+    except TypeError:
+        raise TorchconvError(f"{name}: expected {expected}, got {whole!r}") from None
+
+
+def entries(name: str, value: Any, d: int, expected: str) -> Sequence[Any]:
+    """One entry per spatial dimension; a lone one counts for all of them, as in torch."""
+    listed = value if isinstance(value, (tuple, list)) else (value,)
+    if len(listed) == 1:
+        return (listed[0],) * d
+    if len(listed) != d:
+        raise TorchconvError(f"{name}: expected {expected}, got {value!r}")
+    return listed
+
+
+def per_dimension(name: str, value: Any, d: int) -> tuple[int, ...]:
+    """stride, dilation, output_padding or kernel_size: an int, or one int per spatial dimension."""
+    expected = f"an int or a sequence of {d}" if d > 1 else "an int"
+    return tuple(integer(name, v, value, expected) for v in entries(name, value, d, expected))
+
+
+def sides(padding: Any, d: int) -> tuple[int, ...]:
+    """(top, bottom, left, right) from an int or one entry per dimension, each an int or a pair (before, after)."""
+    if isinstance(padding, str):
+        raise TorchconvError(f"padding: expected numbers for a transposed convolution, got {padding!r}")
+    expected = f"an int or a sequence of {d}, each an int or a pair (before, after)"
+    out: list[int] = []
+    for entry in entries("padding", padding, d, expected):
+        pair = entry if isinstance(entry, (tuple, list)) and len(entry) == 2 else (entry, entry)
+        out += (integer("padding", p, padding, expected) for p in pair)
+    return tuple(out)
+
+
+def same_sides(
+    size: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> tuple[int, ...]:
+    """The sides of padding="same": ceil(size / stride) outputs; an odd rest goes after, as in torch and TensorFlow."""
+    out: list[int] = []
+    # Not strict: a w of another rank is for the operator to reject.
+    for n, k, s, dil in zip(size, kernel, stride, dilation, strict=False):
+        total: Any = dil * (k - 1)
+        if s > 1:
+            # Not max(): on a symbolic size that would compile for one of the two cases only.
+            total = torch.sym_max((-(-n // s) - 1) * s + total + 1 - n, 0)
+        out += (total // 2, total - total // 2)
+    return tuple(out)
+
+
+def padding_sides(
+    padding: Any, x: Tensor, w: Tensor, stride: Sequence[int], dilation: Sequence[int]
+) -> tuple[int, ...]:
+    """The sides that any accepted padding means for x and w, which end in the spatial dimensions."""
+    d = len(stride)
+    if not isinstance(padding, str):
+        return sides(padding, d)
+    if padding == "valid":
+        return (0,) * (2 * d)
+    if padding == "same":
+        return same_sides(x.shape[-d:], w.shape[-d:], stride, dilation)
+    raise TorchconvError(f"padding: expected 'same', 'valid' or numbers, got {padding!r}")
+
+
+def transposed_size(
+    x: Tensor,
+    w: Tensor,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    output_padding: Sequence[int],
+    groups: int,
+) -> list[int]:
+    """The size of the output of a transposed convolution of x [N, C, spatial...] and w [C, K/groups, kernel...]."""
+    y_size = [x.shape[0], w.shape[1] * groups]
+    for i, s in enumerate(stride):
+        full = (x.shape[2 + i] - 1) * s + dilation[i] * (w.shape[2 + i] - 1) + 1
+        y_size.append(full - padding[2 * i] - padding[2 * i + 1] + output_padding[i])
+    return y_size
+
+
+def cover_output_padding(
+    x: Tensor, output_padding: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Tensor:
+    """x, with zeros after its end for every whole stride of output_padding.
+
+    The operator takes output_padding below stride only: it is what the convolution's floor(. / stride) hides.
+    """
+    for o, s, dil in zip(output_padding, stride, dilation, strict=True):
+        if o < 0 or (o >= s and o >= dil):
+            expected = "numbers that are not negative and less than stride or dilation"
+            raise TorchconvError(f"output_padding: expected {expected}, got {list(output_padding)}")
+    if all(o < s for o, s in zip(output_padding, stride, strict=True)):
+        return x
+    extra = [o // s for o, s in zip(output_padding, stride, strict=True)]
+    return torch.nn.functional.pad(x, [n for e in reversed(extra) for n in (0, e)])

@@ -1,0 +1,148 @@
+"""convert() puts the convolutions of a model on torchconv, revert() puts them back.
+
+Only the class of a module changes, in place: Parameters, hooks, optimizers, shared modules and wrappers stay.
+"""
+
+import collections
+import dataclasses
+from typing import TypeVar
+
+import torch
+from rich.table import Table
+from torch.nn.modules.conv import _ConvNd
+from torch.nn.parameter import is_lazy
+from torch.nn.utils import parametrize
+
+from torchconv import _C, nn
+from torchconv._redirect import redirected_class, redirected_from
+from torchconv._text import Printable
+
+ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
+
+# What convert puts in the place of what, for modules of exactly these classes.
+_TORCHCONV_CLASS: dict[type, type] = {
+    torch.nn.Conv1d: nn.Conv1d,
+    torch.nn.Conv2d: nn.Conv2d,
+    torch.nn.ConvTranspose1d: nn.ConvTranspose1d,
+    torch.nn.ConvTranspose2d: nn.ConvTranspose2d,
+    torch.nn.LazyConv1d: nn.LazyConv1d,
+    torch.nn.LazyConv2d: nn.LazyConv2d,
+    torch.nn.LazyConvTranspose1d: nn.LazyConvTranspose1d,
+    torch.nn.LazyConvTranspose2d: nn.LazyConvTranspose2d,
+}
+_TORCH_CLASS = {ours: torchs for torchs, ours in _TORCHCONV_CLASS.items()}
+
+# Set on a converted module, so that revert leaves alone those that were built as torchconv.nn modules.
+_MARK = "_torchconv_converted"
+_REPORT = "torchconv_report"
+_DTYPES = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
+
+
+@dataclasses.dataclass(frozen=True)
+class ConversionReport(Printable):
+    """What convert did to a model. print() shows it as a table.
+
+    Attributes:
+        converted: name and class of every module that runs on torchconv.
+        left_alone: name of every other module, with its class and the reason. The name of the model itself is "".
+    """
+
+    converted: dict[str, str]
+    left_alone: dict[str, str]
+
+    def __rich__(self) -> Table:
+        table = Table("modules", "class", "", title=f"{len(self.converted)} modules run on torchconv")
+        for cls, count in collections.Counter(self.converted.values()).most_common():
+            table.add_row(str(count), cls, "on torchconv")
+        table.add_section()
+        for line, count in collections.Counter(self.left_alone.values()).most_common():
+            cls, reason = line.split(": ", 1)
+            table.add_row(str(count), cls, f"left alone: {reason}")
+        return table
+
+
+def convert(model: ModuleT) -> ModuleT:
+    """Puts every convolution module of a model on torchconv, in place, and returns the model.
+
+    Modules of torch.nn's classes become their torchconv.nn counterparts. A subclass keeps its own forward, in which
+    the calls of torch's convolution functions (torch.conv2d, torch.nn.functional.conv2d and so on) go to torchconv.
+    Only classes change: parameters, state_dict, hooks, parametrizations, pruning, optimizers and wrappers stay.
+    Converting twice changes nothing more; revert() undoes it.
+
+    Args:
+        model: any module; it may hold uninitialised (lazy) modules and may be wrapped, as by DistributedDataParallel.
+
+    Returns:
+        The same model, with a ConversionReport as model.torchconv_report, which gives the reason for every module
+        that was left alone.
+
+    Example:
+        >>> import torch, torchconv
+        >>> model = torchconv.convert(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU()))
+        >>> type(model[0])
+        <class 'torchconv.nn.conv.Conv2d'>
+        >>> model.torchconv_report.left_alone["1"]
+        'ReLU: not a convolution'
+    """
+    converted, left_alone = {}, {}
+    for name, module in model.named_modules():
+        cls = parametrize.type_before_parametrizations(module)
+        if _MARK in vars(module):
+            converted[name] = cls.__name__
+        elif reason := _reason_against(module, cls):
+            left_alone[name] = f"{cls.__name__}: {reason}"
+        else:
+            _set_class(module, _TORCHCONV_CLASS.get(cls) or redirected_class(cls))
+            setattr(module, _MARK, True)
+            converted[name] = cls.__name__
+    setattr(model, _REPORT, ConversionReport(converted, left_alone))
+    return model
+
+
+def revert(model: ModuleT) -> ModuleT:
+    """Undoes convert(), in place, and returns the model; modules built as torchconv.nn modules stay what they are.
+
+    Example:
+        >>> import torch, torchconv
+        >>> type(torchconv.revert(torchconv.convert(torch.nn.Conv2d(3, 8, 3))))
+        <class 'torch.nn.modules.conv.Conv2d'>
+    """
+    for module in model.modules():
+        vars(module).pop(_REPORT, None)
+        if vars(module).pop(_MARK, False):
+            cls = parametrize.type_before_parametrizations(module)
+            _set_class(module, _TORCH_CLASS.get(cls) or redirected_from(cls))
+    return model
+
+
+def _reason_against(module: torch.nn.Module, cls: type) -> str | None:
+    """Why a module that was not converted cannot be, or None if it can."""
+    if not issubclass(cls, _ConvNd):
+        return "not a convolution"
+    if issubclass(cls, tuple(_TORCH_CLASS)):
+        return "computed by torchconv already"
+    if not issubclass(cls, tuple(_TORCHCONV_CLASS)):
+        return "torchconv has modules for Conv1d, Conv2d, ConvTranspose1d and ConvTranspose2d only"
+    if "forward" in vars(module):
+        return "its forward was replaced on the instance, and what that calls is unknown"
+    if cls not in _TORCHCONV_CLASS and any(map(is_lazy, module.parameters())):
+        return "it is an uninitialised subclass and takes another class when it sees its first input; convert it then"
+    for parameter in module.parameters():
+        if parameter.dtype not in _DTYPES:
+            return f"torchconv does not support {parameter.dtype}"
+        if parameter.device.type not in _devices():
+            return f"torchconv has no algorithm for device {parameter.device.type}"
+    return None
+
+
+def _devices() -> set[str]:
+    return {"meta"} | {device for _, _, device in _C.rows()}
+
+
+def _set_class(module: torch.nn.Module, cls: type) -> None:
+    """Makes cls the class of a module, below the class that torch.nn.utils.parametrize gave it, if it did."""
+    if parametrize.is_parametrized(module):
+        injected = type(module)
+        names = {name: value for name, value in vars(injected).items() if name not in ("__dict__", "__weakref__")}
+        cls = type(injected.__name__, (cls,), names)
+    module.__class__ = cls

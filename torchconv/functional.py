@@ -1,0 +1,285 @@
+"""Convolution as functions: what torch.nn.functional takes, and more.
+
+Every function takes its tensors as x and w, and as input= and weight= too, so that calls written for
+torch.nn.functional need no change.
+"""
+
+from typing import Any
+
+from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function_variadic
+
+from torchconv import ops, plan
+from torchconv._arguments import (
+    Ints,
+    Padding,
+    batched,
+    cover_output_padding,
+    integer,
+    padding_sides,
+    per_dimension,
+    sides,
+    transposed_size,
+)
+from torchconv.errors import TorchconvError, raise_clearly
+
+_GIVEN_BY_NAME: Any = None  # x and w may come as input= and weight=
+
+
+def conv1d(
+    x: Tensor = _GIVEN_BY_NAME,
+    w: Tensor = _GIVEN_BY_NAME,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    algo: str = "auto",
+    flip: bool = False,
+    *,
+    input: Tensor | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """1-D convolution: torch.nn.functional.conv1d with a choice of algorithm.
+
+    Args:
+        x: [N, C, L] or [C, L]; float32, float64, float16 or bfloat16.
+        w: [K, C / groups, S], of x's dtype and device.
+        bias: [K] or None.
+        padding: an int, (int,), ((left, right),), "valid", or "same" for ceil(L / stride) outputs.
+        stride, dilation: an int or (int,).
+        algo, flip: as in conv2d.
+
+    Returns:
+        [N, K, Q], or [K, Q] for an x without a batch.
+
+    Raises:
+        TorchconvError: an argument is wrong, or `algo` cannot run the problem. The message names the argument.
+
+    Example:
+        >>> import torch, torchconv
+        >>> x, w = torch.arange(5.0).view(1, 1, 5), torch.tensor([[[1.0, 2.0, 3.0]]])
+        >>> torchconv.conv1d(x, w)
+        tensor([[[ 8., 14., 20.]]])
+        >>> torchconv.conv1d(x, w, flip=True)
+        tensor([[[ 4., 10., 16.]]])
+        >>> torchconv.conv1d(x, w, padding=((2, 0),))  # causal
+        tensor([[[ 0.,  3.,  8., 14., 20.]]])
+    """
+    return _conv(1, x, w, bias, stride, padding, dilation, groups, algo, flip, input, weight)
+
+
+def conv2d(
+    x: Tensor = _GIVEN_BY_NAME,
+    w: Tensor = _GIVEN_BY_NAME,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    algo: str = "auto",
+    flip: bool = False,
+    *,
+    input: Tensor | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """2-D convolution: torch.nn.functional.conv2d with a choice of algorithm.
+
+    Args:
+        x: [N, C, H, W] or [C, H, W]; float32, float64, float16 or bfloat16, in any memory format.
+        w: [K, C / groups, R, S], of x's dtype and device.
+        bias: [K] or None.
+        stride, dilation: an int, (int,) for both dimensions, or (vertical, horizontal).
+        padding: zeros around x, in one of these forms:
+            an int or (int,): the same on all four sides;
+            (vertical, horizontal): each an int, or a pair for the two sides, as in ((top, bottom), (left, right));
+            "valid": none;
+            "same": as much as it takes for ceil(H / stride) x ceil(W / stride) outputs, an odd rest at the bottom and
+            right.
+        groups: a divisor of C and of K; each group of channels is convolved on its own.
+        algo: "auto", the name of an algorithm, or "auto:LEVEL" with a level of torchconv.set_precision.
+        flip: True for convolution as mathematics defines it (the kernel turned by 180 degrees); the default is
+            cross-correlation, as in torch.
+
+    Returns:
+        [N, K, P, Q] in x's memory format, or [K, P, Q] for an x without a batch.
+
+    Raises:
+        TorchconvError: an argument is wrong, or `algo` cannot run the problem. The message names the argument.
+
+    Example:
+        >>> import torch, torchconv
+        >>> x, w = torch.ones(1, 3, 8, 8), torch.ones(16, 3, 3, 3)
+        >>> torchconv.conv2d(x, w, stride=2, padding="same").shape
+        torch.Size([1, 16, 4, 4])
+        >>> torchconv.conv2d(x, w, padding=((1, 0), (2, 0))).shape
+        torch.Size([1, 16, 7, 8])
+    """
+    return _conv(2, x, w, bias, stride, padding, dilation, groups, algo, flip, input, weight)
+
+
+def conv_transpose1d(
+    x: Tensor = _GIVEN_BY_NAME,
+    w: Tensor = _GIVEN_BY_NAME,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+    algo: str = "auto",
+    flip: bool = False,
+    *,
+    input: Tensor | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """1-D transposed convolution: torch.nn.functional.conv_transpose1d with a choice of algorithm.
+
+    Args:
+        x: [N, C, L] or [C, L]; float32, float64, float16 or bfloat16.
+        w: [C, K / groups, S], of x's dtype and device.
+        bias: [K] or None.
+        padding: an int, (int,) or ((left, right),): what it takes away from the output.
+        stride, output_padding, dilation, groups, algo, flip: as in conv_transpose2d.
+
+    Returns:
+        [N, K, (L - 1) * stride - left - right + dilation * (S - 1) + output_padding + 1], without N if x has none.
+
+    Raises:
+        TorchconvError: an argument is wrong, or `algo` cannot run the problem. The message names the argument.
+
+    Example:
+        >>> import torch, torchconv
+        >>> torchconv.conv_transpose1d(torch.ones(1, 1, 3), torch.tensor([[[1.0, 2.0]]]), stride=2)
+        tensor([[[1., 2., 1., 2., 1., 2.]]])
+    """
+    return _conv_transpose(1, x, w, bias, stride, padding, output_padding, groups, dilation, algo, flip, input, weight)
+
+
+def conv_transpose2d(
+    x: Tensor = _GIVEN_BY_NAME,
+    w: Tensor = _GIVEN_BY_NAME,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+    algo: str = "auto",
+    flip: bool = False,
+    *,
+    input: Tensor | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """2-D transposed convolution: torch.nn.functional.conv_transpose2d with a choice of algorithm.
+
+    It is the gradient of conv2d by its input: w is the weight of the convolution that it transposes.
+
+    Args:
+        x: [N, C, H, W] or [C, H, W]; float32, float64, float16 or bfloat16, in any memory format.
+        w: [C, K / groups, R, S], of x's dtype and device.
+        bias: [K] or None.
+        stride, dilation: an int, (int,) for both dimensions, or (vertical, horizontal).
+        padding: an int, (int,) or (vertical, horizontal), each of these an int or a pair (before, after): what it
+            takes away from the sides of the output.
+        output_padding: rows and columns added at the bottom and right of the output; less than stride or dilation.
+        groups: a divisor of C; each group of channels is convolved on its own.
+        algo: "auto", the name of an algorithm, or "auto:LEVEL" with a level of torchconv.set_precision.
+        flip: True turns the kernel by 180 degrees.
+
+    Returns:
+        [N, K, P, Q] in x's memory format, without N if x has none, where
+        P = (H - 1) * stride - top - bottom + dilation * (R - 1) + output_padding + 1, and Q alike.
+
+    Raises:
+        TorchconvError: an argument is wrong, or `algo` cannot run the problem. The message names the argument.
+
+    Example:
+        >>> import torch, torchconv
+        >>> x, w = torch.ones(1, 8, 4, 4), torch.ones(8, 3, 3, 3)
+        >>> torchconv.conv_transpose2d(x, w, stride=2, padding=1, output_padding=1).shape
+        torch.Size([1, 3, 8, 8])
+    """
+    return _conv_transpose(2, x, w, bias, stride, padding, output_padding, groups, dilation, algo, flip, input, weight)
+
+
+def _conv(
+    d: int,
+    x: Any,
+    w: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    dilation: Any,
+    groups: Any,
+    algo: Any,
+    flip: bool,
+    input: Any = None,
+    weight: Any = None,
+) -> Tensor:
+    if input is not None or weight is not None:
+        x, w = _torch_names(x, w, input, weight)
+    if has_torch_function_variadic(x, w, bias):
+        rest = (stride, padding, dilation, groups, algo, flip)
+        return handle_torch_function(conv1d if d == 1 else conv2d, (x, w, bias), x, w, bias, *rest)
+    try:
+        if x.dim() != d + 2:
+            rest = (stride, padding, dilation, groups, algo, flip)
+            return _conv(d, batched(x, d), w, bias, *rest).squeeze(0)
+        stride = (stride,) * d if type(stride) is int else per_dimension("stride", stride, d)
+        dilation = (dilation,) * d if type(dilation) is int else per_dimension("dilation", dilation, d)
+        padding = (padding,) * (2 * d) if type(padding) is int else padding_sides(padding, x, w, stride, dilation)
+        if type(groups) is not int:
+            groups = integer("groups", groups, groups, "an int")
+        if flip:
+            w = w.flip(tuple(range(2, d + 2)))
+        algo = plan.default_algo if algo == "auto" else algo
+        return ops.conv_fwd(x, w, bias, stride, padding, dilation, groups, algo)
+    except (RuntimeError, AttributeError, IndexError) as error:
+        raise_clearly(error, d, x, w, bias, algo)
+
+
+def _conv_transpose(
+    d: int,
+    x: Any,
+    w: Any,
+    bias: Any,
+    stride: Any,
+    padding: Any,
+    output_padding: Any,
+    groups: Any,
+    dilation: Any,
+    algo: Any,
+    flip: bool,
+    input: Any = None,
+    weight: Any = None,
+) -> Tensor:
+    if input is not None or weight is not None:
+        x, w = _torch_names(x, w, input, weight)
+    if has_torch_function_variadic(x, w, bias):
+        rest = (stride, padding, output_padding, groups, dilation, algo, flip)
+        return handle_torch_function(conv_transpose1d if d == 1 else conv_transpose2d, (x, w, bias), x, w, bias, *rest)
+    try:
+        if x.dim() != d + 2:
+            rest = (stride, padding, output_padding, groups, dilation, algo, flip)
+            return _conv_transpose(d, batched(x, d), w, bias, *rest).squeeze(0)
+        stride, dilation = per_dimension("stride", stride, d), per_dimension("dilation", dilation, d)
+        padding, groups = sides(padding, d), integer("groups", groups, groups, "an int")
+        output_padding = per_dimension("output_padding", output_padding, d)
+        if flip:
+            w = w.flip(tuple(range(2, d + 2)))
+        y_size = transposed_size(x, w, stride, padding, dilation, output_padding, groups)
+        x = cover_output_padding(x, output_padding, stride, dilation)
+        algo = plan.default_algo if algo == "auto" else algo
+        return ops.conv_grad_input(x, w, bias, y_size, stride, padding, dilation, groups, algo)
+    except (RuntimeError, AttributeError, IndexError) as error:
+        raise_clearly(error, d, x, w, bias, algo, transposed=True)
+
+
+def _torch_names(x: Any, w: Any, input: Any, weight: Any) -> tuple[Any, Any]:
+    """x and w where input= or weight= was given."""
+    if x is not None and input is not None:
+        raise TorchconvError("input: expected x or input, which are the same argument, got both")
+    if w is not None and weight is not None:
+        raise TorchconvError("weight: expected w or weight, which are the same argument, got both")
+    return (input if x is None else x), (weight if w is None else w)

@@ -1,0 +1,208 @@
+"""Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
+
+from torchconv import functional
+from torchconv._arguments import Ints, Padding, padding_sides, sides
+from torchconv.errors import TorchconvError
+
+
+class _Algo(_ConvNd):
+    """What all four add to torch's modules: `algo`, an attribute of the class until an instance sets its own."""
+
+    algo: str = "auto"
+    _d: ClassVar[int]
+    _function: ClassVar[Callable[..., Tensor]]
+
+    def _init_torch(self, *args: Any) -> None:
+        try:
+            super().__init__(*args)
+        except ValueError as error:
+            raise TorchconvError(str(error)) from None
+
+    def _set_algo(self, algo: str) -> None:
+        if not isinstance(algo, str):
+            raise TorchconvError(f"algo: expected a string, got {algo!r}")
+        self.algo = algo
+
+    def extra_repr(self) -> str:
+        return super().extra_repr() + ("" if self.algo == "auto" else f", algo={self.algo!r}")
+
+
+class _Conv(_Algo):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Ints,
+        stride: Ints = 1,
+        padding: Padding = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        algo: str = "auto",
+    ) -> None:
+        rest = (dilation, groups, bias, padding_mode, device, dtype)
+        own = _beyond_torch(padding, stride, self._d)
+        self._init_torch(in_channels, out_channels, kernel_size, stride, padding if own is None else 0, *rest)
+        self._set_algo(algo)
+        if own is not None:
+            self.padding = own
+
+    def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            before_after = padding_sides(padding, input, weight, self.stride, self.dilation)
+            last_dimension_first = [n for i in reversed(range(self._d)) for n in before_after[2 * i : 2 * i + 2]]
+            input, padding = torch.nn.functional.pad(input, last_dimension_first, self.padding_mode), 0
+        return self._function(input, weight, bias, self.stride, padding, self.dilation, self.groups, self.algo)
+
+
+def _beyond_torch(padding: Any, stride: Any, d: int) -> Any:
+    """The value of the attribute `padding` where torch's constructor would not take it, else None."""
+    if isinstance(padding, str):
+        strided = any(s != 1 for s in stride) if isinstance(stride, Sequence) else stride != 1
+        return padding if padding == "same" and strided else None
+    if not isinstance(padding, Sequence) or not any(isinstance(p, Sequence) for p in padding):
+        return None
+    before_after = sides(padding, d)
+    return tuple(zip(before_after[::2], before_after[1::2], strict=True))
+
+
+class Conv1d(_Conv, torch.nn.Conv1d):
+    """torch.nn.Conv1d, computed by torchconv.
+
+    Args:
+        padding: also ((left, right),), and "same" with a stride: see torchconv.conv1d.
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.Conv1d.
+
+    Shape:
+        [N, C, L] to [N, K, Q], or the same without N.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
+
+    Example:
+        >>> import torch, torchconv
+        >>> causal = torchconv.nn.Conv1d(4, 8, 3, padding=((2, 0),))
+        >>> causal(torch.ones(1, 4, 100)).shape
+        torch.Size([1, 8, 100])
+    """
+
+    _d = 1
+    _function = staticmethod(functional.conv1d)
+
+
+class Conv2d(_Conv, torch.nn.Conv2d):
+    """torch.nn.Conv2d, computed by torchconv: the same constructor, state_dict, hooks and checkpoints.
+
+    Args:
+        padding: also ((top, bottom), (left, right)), and "same" with a stride: see torchconv.conv2d.
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.Conv2d.
+
+    Shape:
+        [N, C, H, W] to [N, K, P, Q] in the same memory format, or the same without N.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
+
+    Example:
+        >>> import torch, torchconv
+        >>> m = torchconv.nn.Conv2d(3, 16, 3, stride=2, padding="same")
+        >>> m(torch.ones(1, 3, 9, 9)).shape
+        torch.Size([1, 16, 5, 5])
+        >>> torch.nn.Conv2d(3, 16, 3).load_state_dict(m.state_dict())
+        <All keys matched successfully>
+    """
+
+    _d = 2
+    _function = staticmethod(functional.conv2d)
+
+
+class _ConvTranspose(_Algo, _ConvTransposeNd):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: Ints,
+        stride: Ints = 1,
+        padding: Ints = 0,
+        output_padding: Ints = 0,
+        groups: int = 1,
+        bias: bool = True,
+        dilation: Ints = 1,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        algo: str = "auto",
+    ) -> None:
+        rest = (output_padding, groups, bias, dilation, padding_mode, device, dtype)
+        self._init_torch(in_channels, out_channels, kernel_size, stride, padding, *rest)
+        self._set_algo(algo)
+
+    def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
+        padding: Any = self.padding
+        find: Any = self._output_padding  # annotated for lists, where torch itself passes tuples
+        output_padding = find(input, output_size, self.stride, padding, self.kernel_size, self._d, self.dilation)
+        geometry = (self.stride, padding, output_padding, self.groups, self.dilation)
+        return self._function(input, self.weight, self.bias, *geometry, self.algo)
+
+
+class ConvTranspose1d(_ConvTranspose, torch.nn.ConvTranspose1d):
+    """torch.nn.ConvTranspose1d, computed by torchconv.
+
+    Args:
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.ConvTranspose1d.
+
+    Shape:
+        [N, C, L] to [N, K, Q], or the same without N; called with output_size, Q is what that asks for.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
+
+    Example:
+        >>> import torch, torchconv
+        >>> torchconv.nn.ConvTranspose1d(4, 8, 3, stride=2)(torch.ones(1, 4, 10)).shape
+        torch.Size([1, 8, 21])
+    """
+
+    _d = 1
+    _function = staticmethod(functional.conv_transpose1d)
+
+
+class ConvTranspose2d(_ConvTranspose, torch.nn.ConvTranspose2d):
+    """torch.nn.ConvTranspose2d, computed by torchconv.
+
+    Args:
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.ConvTranspose2d.
+
+    Shape:
+        [N, C, H, W] to [N, K, P, Q] in the same memory format, or the same without N; called with output_size, P and Q
+        are what that asks for.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
+
+    Example:
+        >>> import torch, torchconv
+        >>> m = torchconv.nn.ConvTranspose2d(4, 8, 3, stride=2, padding=1)
+        >>> m(torch.ones(1, 4, 5, 5), output_size=[10, 10]).shape
+        torch.Size([1, 8, 10, 10])
+    """
+
+    _d = 2
+    _function = staticmethod(functional.conv_transpose2d)
