@@ -9,9 +9,6 @@
 
 namespace torchconv::ISA_NS {
 
-template <class T>
-constexpr int64_t kPixelBlock = 1024 / sizeof(T);  // depth of a block: 256 pixels in float
-constexpr int64_t kColumnBlock = 256;              // patch columns packed at a time
 constexpr int64_t kOutputBlock = 512;              // channels of grad_y turned at a time
 constexpr int64_t kSumsBytes = 4 << 20;            // most that one thread accumulates at once
 constexpr int64_t kSplitBytes = 1 << 20;           // up to here each thread sums its own pixels instead
@@ -40,8 +37,8 @@ static GradWeightPlan<T> plan_grad_weight(const Gather& g) {
   if (plan.splits == 1 && g.groups < plan.threads) blocks = round_up(blocks, plan.threads);
   plan.columns = round_up(ceil_div(g.depth(), blocks), kColumns<T>);
   plan.column_blocks = ceil_div(g.depth(), plan.columns);
-  plan.turned = kPixelBlock<T> * smaller(outputs, kOutputBlock);
-  plan.patches = kPixelBlock<T> * smaller(plan.columns, kColumnBlock);
+  plan.turned = kDepthBlock<T> * smaller(outputs, kOutputBlock);
+  plan.patches = kDepthBlock<T> * smaller(plan.columns, kDepthBlock<T>);
   plan.sums = plan.columns * outputs * (plan.splits > 1 ? g.groups * plan.column_blocks : 1);
   return plan;
 }
@@ -107,26 +104,26 @@ template <class T>
 static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, int64_t count, int64_t l0, int64_t l1, bool first, T* turned, T* patches, T* sums) {
   constexpr int L = kChunk<T>;
   const bool nhwc = g.layout == Layout::nhwc;
-  Pixel pixels[kPixelBlock<T>];
-  ChunkRuns<T> runs[kPixelBlock<T> / L];
+  Pixel pixels[kDepthBlock<T>];
+  ChunkRuns<T> runs[kDepthBlock<T> / L];
   locate_pixels(g, m0, count, pixels);
   if (!nhwc) split_runs(pixels, count, runs);
   const auto nothing = [](int64_t, int) {};
   for (int64_t o0 = 0; o0 < g.outputs; o0 += kOutputBlock) {
     const int64_t o1 = smaller(o0 + kOutputBlock, g.outputs);
     (nhwc ? turn_nhwc<T> : turn_nchw<T>)(g, grad_y, m0, count, o0, o1, turned);
-    for (int64_t l = l0; l < l1; l += kColumnBlock) {
-      const int64_t l_end = smaller(l + kColumnBlock, l1), columns = l_end - l;
+    for (int64_t l = l0; l < l1; l += kDepthBlock<T>) {
+      const int64_t l_end = smaller(l + kDepthBlock<T>, l1), columns = l_end - l;
       if (nhwc) {
         pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
         for (int64_t c = 0; c < columns; c += kColumns<T>)
           multiply_panel<T>(o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count, {turned, (o1 - o0) * L}, {patches + c * count, count * L},
-                            panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first, nothing);
+                            panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first, nothing, nothing);
       } else {
         pack_patches_nchw(g, x, runs, ceil_div(count, L), l, l_end, patches);
         for (int64_t o = o0; o < o1; o += kColumns<T>)
           multiply_panel<T>(columns, int(smaller(ceil_div(o1 - o, L), kColumnChunks)), count, {patches, columns * L}, {turned + (o - o0) * count, count * L},
-                            panel_sums(sums, o, l1 - l0) + (l - l0) * kColumns<T>, !first, nothing);
+                            panel_sums(sums, o, l1 - l0) + (l - l0) * kColumns<T>, !first, nothing, nothing);
       }
     }
   }
@@ -172,8 +169,8 @@ static void run_grad_weight(const Gather& g, const T* x, const T* grad_y, T* gra
     const int64_t first = split * plan.pixels, last = smaller(first + plan.pixels, g.pixels());
     T* turned = scratch + thread * (plan.turned + plan.patches);
     T* sums = plan.splits > 1 ? all_sums + split * plan.sums + (group * plan.column_blocks + block) * block_sums : all_sums + thread * plan.sums;
-    for (int64_t m = first; m < last; m += kPixelBlock<T>)
-      add_block(g, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m, smaller(kPixelBlock<T>, last - m), l0, l1, m == first,
+    for (int64_t m = first; m < last; m += kDepthBlock<T>)
+      add_block(g, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m, smaller(kDepthBlock<T>, last - m), l0, l1, m == first,
                 turned, turned + plan.turned, sums);
     if (plan.splits == 1)
       for (int64_t chunk = 0; chunk < output_chunks; ++chunk) finish_chunk(group, block, chunk, sums);

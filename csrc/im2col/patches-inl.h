@@ -4,6 +4,11 @@ namespace torchconv::ISA_NS {
 
 using im2col::Gather;
 
+// Depth of one block: 256 floats make a column panel of 32 KiB, which stays in L1 or near it.
+// No block has more columns, or more pixels, than this.
+template <class T>
+constexpr int64_t kDepthBlock = 1024 / sizeof(T);
+
 // A destination pixel of the grid: where its patch starts, and where its result goes.
 struct Pixel {
   int64_t source;  // offset of its image
@@ -26,6 +31,38 @@ static void locate_pixels(const Gather& g, int64_t first, int64_t count, Pixel* 
 TORCHCONV_INLINE bool inside(int64_t i, int64_t size) { return uint64_t(i) < uint64_t(size); }
 TORCHCONV_INLINE int64_t tap_h(const Gather& g, int64_t tap) { return g.h.offset + tap / g.w.taps * g.h.delta; }
 TORCHCONV_INLINE int64_t tap_w(const Gather& g, int64_t tap) { return g.w.offset + tap % g.w.taps * g.w.delta; }
+
+// Lanes [first, last) of a chunk: lane l comes from src[from + l * step].
+struct Piece {
+  int64_t from;
+  int first, last;
+};
+
+// One chunk out of `count` pieces, zero elsewhere.
+template <class T>
+TORCHCONV_INLINE void gather_lanes(T* to, const T* src, const Piece* pieces, int count, int64_t step) {
+#if TORCHCONV_ISA == 2
+  constexpr int L = kChunk<T>;
+  Vector<T> v{};
+  if (step == 1) {
+    for (int i = 0; i < count; ++i) v = load_masked(v, src + pieces[i].from, lane_mask<T>(pieces[i].first, pieces[i].last));
+    return store(to, v);
+  }
+  if (step == 2) {
+    for (int i = 0; i < count; ++i) {
+      // Every second of 2L elements, of which only those wanted are touched.
+      const uint32_t lanes = lane_mask<T>(pieces[i].first, pieces[i].last);
+      const uint64_t wanted = every_second_bit(lanes);
+      const T* from = src + pieces[i].from;
+      v = blend_evens(v, load_masked(from, uint32_t(wanted) & ((1u << L) - 1)), load_masked(from + L, uint32_t(wanted >> L)), lanes);
+    }
+    return store(to, v);
+  }
+#endif
+  zero_chunk(to);
+  for (int i = 0; i < count; ++i)
+    for (int l = pieces[i].first; l < pieces[i].last; ++l) to[l] = src[pieces[i].from + l * step];
+}
 
 // ---- channels_last: channels are contiguous, so rows are pixels and lanes are columns (tap, channel) ----
 
@@ -51,37 +88,75 @@ static void patches_nhwc_chunks(const Gather& g, const T* src, const Pixel* pixe
   }
 }
 
-// Writes `from` (elements [valid_first, valid_last) of it, zero outside) to columns [k, k_end) of row i.
+// Any number of channels. Where the taps of a kernel row are neighbours in memory too (dilation 1,
+// one group) the row is one run of S * C elements: 21 instead of 7 times 3 for a 7x7 stem. Each
+// chunk is put together from pieces of runs, which are the same for all pixels but for the border.
 template <class T>
-TORCHCONV_INLINE void copy_run(T* to, int64_t rows, int64_t i, int64_t k, int64_t k_end, const T* from, int64_t valid_first, int64_t valid_last) {
+struct RunPieces {
+  struct Source {
+    int64_t dh, dw;  // the run's first tap
+    int64_t start;   // element of the run in lane 0
+  };
+  int count[kDepthBlock<T> / kChunk<T>];
+  Piece pieces[kDepthBlock<T> / kChunk<T>][kChunk<T>];
+  Source sources[kDepthBlock<T> / kChunk<T>][kChunk<T>];
+  int64_t run_taps, least_h, most_h, least_w, most_w;  // the tap offsets that occur
+};
+
+template <class T>
+static void find_pieces(const Gather& g, int64_t k0, int64_t k1, RunPieces<T>& out) {
   constexpr int L = kChunk<T>;
-  for (int64_t e = 0; k < k_end;) {
-    const int64_t lane = k % L, count = smaller(L - lane, k_end - k);
-    T* line = to + (k - lane) * rows + i * L + lane;
-    if (e >= valid_first && e + count <= valid_last) {
-      copy_part(line, from + e, int(count));
-    } else {
-      for (int64_t l = 0; l < count; ++l) line[l] = e + l >= valid_first && e + l < valid_last ? from[e + l] : T(0);
+  const int64_t C = g.channels;
+  out.run_taps = g.w.delta == 1 && g.src_w == C ? g.w.taps : 1;
+  const int64_t length = out.run_taps * C;
+  const int64_t h_end = g.h.offset + (g.h.taps - 1) * g.h.delta, w_end = g.w.offset + (g.w.taps - 1) * g.w.delta;
+  out.least_h = smaller(g.h.offset, h_end), out.most_h = larger(g.h.offset, h_end);
+  out.least_w = smaller(g.w.offset, w_end), out.most_w = larger(g.w.offset, w_end);
+  for (int64_t k = k0, chunk = 0; k < k1; k += L, ++chunk) {
+    int n = 0;
+    for (int64_t at = k, end = smaller(k + L, k1); at < end; ++n) {
+      const int64_t run = at / length, last = smaller(end, (run + 1) * length);
+      const int64_t dh = tap_h(g, run * out.run_taps), dw = tap_w(g, run * out.run_taps), start = k - run * length;
+      out.pieces[chunk][n] = {dh * g.src_h + dw * g.src_w + start, int(at - k), int(last - k)};
+      out.sources[chunk][n] = {dh, dw, start};
+      at = last;
     }
-    k += count, e += count;
+    out.count[chunk] = n;
   }
 }
 
-// Any number of channels. Where the taps of a kernel row are neighbours in memory too (dilation 1,
-// one group) the row is one run of S * C elements: 21 instead of 7 times 3 for a 7x7 stem.
+// The pieces of a chunk that lie inside the image around a pixel of its border.
+template <class T>
+static int clip_pieces(const Gather& g, const Pixel& pixel, const RunPieces<T>& all, int64_t chunk, Piece* out) {
+  int n = 0;
+  for (int i = 0; i < all.count[chunk]; ++i) {
+    const auto& source = all.sources[chunk][i];
+    const int64_t w = pixel.w + source.dw;
+    Piece piece = all.pieces[chunk][i];
+    piece.first = int(larger(piece.first, larger(-w, 0) * g.channels - source.start));
+    piece.last = int(smaller(piece.last, smaller(all.run_taps, g.w.source - w) * g.channels - source.start));
+    if (inside(pixel.h + source.dh, g.h.source) && piece.first < piece.last) out[n++] = piece;
+  }
+  return n;
+}
+
 template <class T>
 static void patches_nhwc_runs(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1, T* to) {
-  const int64_t C = g.channels;
-  const bool joined = g.w.delta == 1 && g.src_w == C;
-  const int64_t run_taps = joined ? g.w.taps : 1, length = run_taps * C;
-  for (int64_t run = k0 / length; run * length < k1; ++run) {
-    const int64_t dh = tap_h(g, run * run_taps), dw = tap_w(g, run * run_taps);
-    const int64_t skip = larger(k0 - run * length, 0), k = run * length + skip - k0, k_end = smaller(k1 - k0, (run + 1) * length - k0);
-    for (int64_t i = 0; i < rows; ++i) {
-      const int64_t h = pixels[i].h + dh, w = pixels[i].w + dw;
-      const bool row_inside = inside(h, g.h.source);
-      const int64_t first = larger(-w, 0) * C - skip, last = row_inside ? smaller(run_taps, g.w.source - w) * C - skip : 0;
-      copy_run(to, rows, i, k, k_end, src + pixels[i].source + h * g.src_h + w * g.src_w + skip, first, last);
+  constexpr int L = kChunk<T>;
+  RunPieces<T> all;
+  find_pieces(g, k0, k1, all);
+  const int64_t chunks = ceil_div(k1 - k0, L);
+  for (int64_t i = 0; i < rows; ++i) {
+    const Pixel& pixel = pixels[i];
+    const T* from = src + pixel.source + pixel.h * g.src_h + pixel.w * g.src_w;
+    const bool interior = pixel.h + all.least_h >= 0 && pixel.h + all.most_h < g.h.source && pixel.w + all.least_w >= 0 && pixel.w + all.most_w < g.w.source;
+    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+      T* line = to + chunk * L * rows + i * L;
+      Piece clipped[L];
+      if (interior)
+        gather_lanes(line, from, all.pieces[chunk], all.count[chunk], 1);
+      else
+        gather_lanes(line, from, clipped, clip_pieces(g, pixel, all, chunk, clipped), 1);
     }
   }
 }
@@ -120,12 +195,6 @@ static void split_runs(const Pixel* pixels, int64_t count, ChunkRuns<T>* out) {
   }
 }
 
-// A piece of a chunk for one tap: lane l comes from src[from + l * step].
-struct Piece {
-  int64_t from;
-  int first, last;
-};
-
 template <class T>
 TORCHCONV_INLINE int split_pieces(const Gather& g, const ChunkRuns<T>& runs, int64_t tap, Piece* pieces) {
   const int64_t dh = tap_h(g, tap), dw = tap_w(g, tap), step = g.w.step, W = g.w.source;
@@ -141,44 +210,21 @@ TORCHCONV_INLINE int split_pieces(const Gather& g, const ChunkRuns<T>& runs, int
   return count;
 }
 
-template <class T>
-TORCHCONV_INLINE void gather_lanes(T* to, const T* src, const Piece* pieces, int count, int64_t step) {
-#if TORCHCONV_ISA == 2
-  constexpr int L = kChunk<T>;
-  Vector<T> v{};
-  if (step == 1) {
-    for (int i = 0; i < count; ++i) v = load_masked(v, src + pieces[i].from, lane_mask<T>(pieces[i].first, pieces[i].last));
-    return store(to, v);
-  }
-  if (step == 2) {
-    for (int i = 0; i < count; ++i) {
-      // Every second of 2L elements, of which only those wanted are touched.
-      const uint32_t lanes = lane_mask<T>(pieces[i].first, pieces[i].last);
-      const uint64_t wanted = every_second_bit(lanes);
-      const T* from = src + pieces[i].from;
-      v = blend_evens(v, load_masked(from, uint32_t(wanted) & ((1u << L) - 1)), load_masked(from + L, uint32_t(wanted >> L)), lanes);
-    }
-    return store(to, v);
-  }
-#endif
-  zero_chunk(to);
-  for (int i = 0; i < count; ++i)
-    for (int l = pieces[i].first; l < pieces[i].last; ++l) to[l] = src[pieces[i].from + l * step];
-}
-
 // Patch columns [k0, k1) of `chunks` chunks of pixels as a chunked matrix (row = column of the patch).
 // Columns stand in the order (channel, tap), as the weights of an NCHW convolution do.
 template <class T>
 static void pack_patches_nchw(const Gather& g, const T* src, const ChunkRuns<T>* runs, int64_t chunks, int64_t k0, int64_t k1, T* to) {
   constexpr int L = kChunk<T>;
-  const int64_t taps = g.taps();
-  for (int64_t i = 0; i < chunks; ++i) {
-    T* rows = to + i * L * (k1 - k0) - k0 * L;
-    for (int64_t tap = 0; tap < taps; ++tap) {
-      Piece pieces[L];
-      const int count = split_pieces<T>(g, runs[i], tap, pieces);
-      const int64_t first = ceil_div(larger(k0 - tap, 0), taps), last = ceil_div(larger(k1 - tap, 0), taps);
-      for (int64_t c = first; c < last; ++c) gather_lanes(rows + (c * taps + tap) * L, src + c * g.src_c, pieces, count, g.w.step);
+  const int64_t taps = g.taps(), depth = k1 - k0;
+  for (int64_t tap = 0; tap < taps; ++tap) {
+    Piece pieces[kDepthBlock<T> / L][L];
+    int count[kDepthBlock<T> / L];
+    for (int64_t i = 0; i < chunks; ++i) count[i] = split_pieces<T>(g, runs[i], tap, pieces[i]);
+    const int64_t first = ceil_div(larger(k0 - tap, 0), taps), last = ceil_div(larger(k1 - tap, 0), taps);
+    // Chunks are neighbours in memory: a channel's part of the block is read in one go.
+    for (int64_t c = first; c < last; ++c) {
+      T* row = to + (c * taps + tap - k0) * L;
+      for (int64_t i = 0; i < chunks; ++i) gather_lanes(row + i * L * depth, src + c * g.src_c, pieces[i], count[i], g.w.step);
     }
   }
 }

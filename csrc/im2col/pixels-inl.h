@@ -9,14 +9,11 @@
 
 namespace torchconv::ISA_NS {
 
-// Depth of one block: 256 floats make a column panel of 32 KiB, which stays in L1 or near it.
-template <class T>
-constexpr int64_t kDepthBlock = 1024 / sizeof(T);
 constexpr int64_t kMostPixels = 168;   // per task, channels_last: 12 tiles of 14, 28 of 6
 constexpr int64_t kMostPanels = 4;     // per task, NCHW
 constexpr int64_t kMostOutputs = 512;  // per task
 // Weights are packed once, ahead, up to this size per thread; beyond it each task packs what it needs.
-constexpr int64_t kAheadBytes = 4 << 20;
+constexpr int64_t kAheadBytes = 6 << 20;
 
 template <class T>
 struct PixelPlan {
@@ -51,7 +48,7 @@ static PixelPlan<T> plan_pixels(const Gather& g) {
   const bool nhwc = g.layout == Layout::nhwc;
   const double macs = double(g.pixels()) * g.outputs * g.groups * g.depth();
   plan.threads = smaller(g.threads, 1 + int64_t(macs / 50000));
-  plan.depth = smaller(kDepthBlock<T>, round_up(g.depth(), L));
+  plan.depth = round_up(ceil_div(g.depth(), ceil_div(g.depth(), kDepthBlock<T>)), L);
   // About four tasks per thread, so that a slow core can take fewer.
   const int64_t unit = nhwc ? kRows : kColumns<T>, most = nhwc ? kMostPixels / kRows : kMostPanels;
   const int64_t units = ceil_div(g.pixels(), unit), share = plan.threads > 1 ? units * g.groups / (4 * plan.threads) : units;
@@ -127,7 +124,12 @@ static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<
         for (int c = 0; c < chunks; ++c) pack_weights_nhwc(g, op.w, o + c * L, k0, k1, own + c * depth * L);
       const Chunked<T> b = plan.ahead ? Chunked<T>{op.packed + o * g.depth() + k0 * L, g.depth() * L} : Chunked<T>{own, depth * L};
       T* tile = sums + (g.depth() > plan.depth ? (o - o0) * rows : 0);
-      multiply_panel<T>(rows, chunks, depth, a, b, tile, k0 > 0, [&](int64_t r, int count) {
+      const auto fetch = [&](int64_t r, int count) {
+        if (last)
+          for (int i = 0; i < count; ++i)
+            for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.dst + pixels[r + i].target + o + c * L, 1);
+      };
+      multiply_panel<T>(rows, chunks, depth, a, b, tile, k0 > 0, fetch, [&](int64_t r, int count) {
         if (last) store_nhwc(tile + r * kColumns<T>, count, pixels + r, o, o1, op.bias, op.dst);
       });
     }
@@ -175,7 +177,12 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
     for (int64_t c = 0; c < chunks; c += kColumnChunks) {
       const int width = int(smaller(chunks - c, kColumnChunks));
       T* tile = sums + (g.depth() > plan.depth ? c * L * rows : 0);
-      multiply_panel<T>(rows, width, depth, a, {patches + c * L * depth, depth * L}, tile, k0 > 0, [&](int64_t r, int n) {
+      const auto fetch = [&](int64_t r, int n) {
+        if (last)
+          for (int i = 0; i < n; ++i)
+            for (int chunk = 0; chunk < width; ++chunk) __builtin_prefetch(op.dst + (o0 + r + i) * g.dst_c + runs[c + chunk].runs[0].start.target, 1);
+      };
+      multiply_panel<T>(rows, width, depth, a, {patches + c * L * depth, depth * L}, tile, k0 > 0, fetch, [&](int64_t r, int n) {
         if (last) store_nchw(g, tile + r * kColumns<T>, n, runs + c, width, o0 + r, op.bias, op.dst);
       });
     }

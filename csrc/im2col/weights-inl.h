@@ -34,7 +34,10 @@ static void pack_weights_nhwc(const Gather& g, const T* w, int64_t o0, int64_t k
   if (o1 - o0 < L)
     for (int64_t k = k0; k < k1; ++k) zero_chunk(to + (k - k0) * L);
   const bool whole = o1 - o0 == L && g.channels % L == 0 && k0 == 0 && k1 == g.depth();
-  for (int64_t c = 0; c < g.channels; c += L) {
+  // A slice within one tap has only some of the channels.
+  const bool one_tap = k0 / g.channels == (k1 - 1) / g.channels;
+  const int64_t first = one_tap ? k0 % g.channels : 0, last = one_tap ? (k1 - 1) % g.channels + 1 : g.channels;
+  for (int64_t c = first; c < last; c += L) {
     if (whole && g.w_in == 1) {
       for (int64_t tap = 0; tap < g.taps(); ++tap)
         transpose_chunk(to + (tap * g.channels + c) * L, L, w + offset_of_tap(g, tap) + o0 * g.w_out + c, g.w_out);
@@ -42,7 +45,7 @@ static void pack_weights_nhwc(const Gather& g, const T* w, int64_t o0, int64_t k
       for (int64_t tap = 0; tap < g.taps(); ++tap)
         for (int64_t i = c; i < c + L; ++i) copy_chunk(to + (tap * g.channels + i) * L, w + offset_of_tap(g, tap) + o0 + i * g.w_in);
     } else {
-      visit_weights<true>(g, w, o0, o1, c, smaller(c + L, g.channels), k0, k1, [&](int64_t o, int64_t k, T value) { to[(k - k0) * L + o - o0] = value; });
+      visit_weights<true>(g, w, o0, o1, c, smaller(c + L, last), k0, k1, [&](int64_t o, int64_t k, T value) { to[(k - k0) * L + o - o0] = value; });
     }
   }
 }
@@ -61,7 +64,7 @@ static void pack_weights_nchw(const Gather& g, const T* w, int64_t o0, int64_t o
     for (int64_t k = 0; k < depth; k += L)
       transpose_chunk(to + k * rows + (o0 - row0) * L, L, w + offset_of_tap(g, 0) + (k0 + k) * g.w_in + o0, g.w_in);
   } else {
-    visit_weights<false>(g, w, o0, o1, 0, g.channels, k0, k1, [&](int64_t o, int64_t k, T value) {
+    visit_weights<false>(g, w, o0, o1, k0 / g.taps(), ceil_div(k1, g.taps()), k0, k1, [&](int64_t o, int64_t k, T value) {
       const int64_t at = k - k0;
       to[at / L * L * rows + (o - row0) * L + at % L] = value;
     });

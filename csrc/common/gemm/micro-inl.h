@@ -77,13 +77,16 @@ TORCHCONV_INLINE Micro<T> micro_for(int rows, int chunks, bool packed) {
 }
 
 // C (rows x chunks, one column panel, rows kColumns apart) = or += A * B. Rows are shared out evenly:
-// 16 rows run as 8 + 8 rather than 14 + 2. Calls done(first_row, rows) after each tile.
-template <class T, class Done>
-TORCHCONV_INLINE void multiply_panel(int64_t rows, int chunks, int64_t depth, Chunked<T> a, Chunked<T> b, T* c, bool accumulate, const Done& done) {
+// 16 rows run as 8 + 8 rather than 14 + 2. Around each tile it calls before(first_row, rows), to
+// prefetch where the result will go, and done(first_row, rows).
+template <class T, class Before, class Done>
+TORCHCONV_INLINE void multiply_panel(int64_t rows, int chunks, int64_t depth, Chunked<T> a, Chunked<T> b, T* c, bool accumulate, const Before& before,
+                                     const Done& done) {
   const int64_t tiles = (rows + kRows - 1) / kRows;
   const bool packed = a.row == kChunk<T>;
   for (int64_t t = 0, r = 0; t < tiles; ++t) {
     const int count = int((rows - r + tiles - t - 1) / (tiles - t));
+    before(r, count);
     micro_for<T>(count, chunks, packed)(depth, {a.data + r * a.row, a.stride, a.row}, b, c + r * kColumns<T>, accumulate);
     done(r, count);
     r += count;
