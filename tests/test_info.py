@@ -1,4 +1,4 @@
-"""python -m torchconv info: says what this build is and what it uses, for people and as JSON."""
+"""The command line: info says what this build is and what it uses, explain which algorithm runs, and why."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import sys
 import pytest
 import torch
 
+import torchconv
 from torchconv import _C
 from torchconv.__main__ import main
 from torchconv.info import info
@@ -66,3 +67,36 @@ def test_no_command_shows_the_usage(capsys):
         main([])
     assert stop.value.code == 2
     assert "usage: python -m torchconv" in capsys.readouterr().err
+
+
+def test_explain_says_what_torchconv_explain_says(capsys):
+    options = "--stride 2 --padding 1x2 --groups 2 --dtype float64 --channels-last --algo auto:direct --json"
+    main(["explain", "2x4x9x9", "6x2x3x3", *options.split()])
+    x = torch.empty(2, 4, 9, 9, dtype=torch.float64).to(memory_format=torch.channels_last)
+    w = torch.empty(6, 2, 3, 3, dtype=torch.float64)
+    expected = torchconv.explain(x, w, None, 2, (1, 2), 1, 2, "auto:direct")
+    assert json.loads(capsys.readouterr().out) == expected.as_dict()
+
+
+def test_explain_prints_a_table_for_three_passes(capsys):
+    main(["explain", "1x4x9", "4x4x3", "--padding", "same"])
+    shown = capsys.readouterr().out
+    assert all(name in shown for name in ("fwd", "grad_input", "grad_weight", "reference", "chosen"))
+
+
+def test_explain_refuses_what_conv2d_refuses():
+    with pytest.raises(SystemExit, match="w: expected size 4 in dimension 1"):
+        main(["explain", "1x4x9x9", "4x3x3x3"])
+
+
+def test_demo_has_options_of_its_own(capsys):
+    with pytest.raises(SystemExit):
+        main(["demo", "--help"])
+    assert "--epochs" in capsys.readouterr().out
+
+
+def test_unknown_options_are_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["info", "--everything"])
+    assert stop.value.code == 2
+    assert "unrecognized arguments: --everything" in capsys.readouterr().err

@@ -60,7 +60,7 @@ def info() -> dict[str, Any]:
     }
 
 
-def print_info(console: Console) -> None:
+def print_info() -> None:
     """Prints info() as a table for people."""
     facts = info()
     isa, cuda, store = facts["isa"], facts["cuda"], facts["plan_store"]
@@ -76,7 +76,7 @@ def print_info(console: Console) -> None:
     table.add_row("GPU", cuda["gpu"])
     table.add_row("plan store", f"{store['path']} ({store['state']})")
     table.add_row("rows", "\n".join(_rows_by_algo(facts["rows"])))
-    console.print(table, highlight=False, soft_wrap=True)
+    Console().print(table, highlight=False, soft_wrap=True)
 
 
 def _rows_by_algo(rows: list[dict[str, str]]) -> list[str]:

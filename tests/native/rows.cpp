@@ -1,0 +1,150 @@
+// Runs every CPU row on small problems, without torch, against the reference rows: for sanitizer builds.
+// Operands are integers, and lie in buffers of exactly their size, so that a read or write beyond one is seen.
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <random>
+#include <vector>
+
+#include "common/error.h"
+#include "common/half.h"
+#include "common/isa.h"
+#include "geometry.h"
+#include "reference/reference.h"
+#include "registry.h"
+
+using namespace torchconv;
+
+namespace {
+
+struct Case {
+  Sizes x, w;
+  Geometry geometry;
+};
+
+const std::vector<Case> kCases = {
+    {{1, 1, 1, 1}, {1, 1, 1, 1}, {{1, 1}, {0, 0, 0, 0}, {1, 1}, 1}},
+    {{2, 3, 7, 9}, {5, 3, 3, 3}, {{1, 1}, {1, 1, 1, 1}, {1, 1}, 1}},
+    {{2, 16, 6, 5}, {33, 16, 1, 1}, {{1, 1}, {0, 0, 0, 0}, {1, 1}, 1}},
+    {{1, 6, 8, 11}, {4, 3, 3, 2}, {{2, 3}, {0, 2, 1, 3}, {1, 2}, 2}},
+    {{2, 4, 9, 9}, {4, 1, 5, 5}, {{1, 1}, {2, 2, 2, 2}, {1, 1}, 4}},
+    {{1, 3, 5, 5}, {2, 3, 2, 2}, {{5, 4}, {0, 0, 0, 0}, {2, 3}, 1}},
+    {{3, 17, 30}, {19, 17, 7}, {{2}, {3, 4}, {1}, 1}},
+};
+
+// Memory of exactly `bytes` bytes, aligned as torch aligns its own, filled with a pattern that no result equals.
+class Buffer {
+ public:
+  explicit Buffer(int64_t bytes) : bytes_(size_t(bytes)) {
+    check(posix_memalign(&data_, 64, bytes_ ? bytes_ : 1) == 0, "buffer: expected memory, got none");
+    std::memset(data_, 0x7b, bytes_);
+  }
+  ~Buffer() { std::free(data_); }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+  void* data() const { return data_; }
+
+ private:
+  void* data_ = nullptr;
+  size_t bytes_;
+};
+
+int64_t numel_x(const ConvProblem& p) { return p.N * p.C * p.H * p.W; }
+int64_t numel_w(const ConvProblem& p) { return p.K * p.Cg() * p.R * p.S; }
+int64_t numel_y(const ConvProblem& p) { return p.N * p.K * p.P * p.Q; }
+int64_t numel_a(const ConvProblem& p) { return p.pass == Pass::grad_input ? numel_y(p) : numel_x(p); }
+int64_t numel_b(const ConvProblem& p) { return p.pass == Pass::grad_weight ? numel_y(p) : numel_w(p); }
+int64_t numel_out(const ConvProblem& p) {
+  return p.pass == Pass::fwd ? numel_y(p) : p.pass == Pass::grad_input ? numel_x(p) : numel_w(p);
+}
+
+void fill_with_integers(const ConvProblem& p, const Buffer& buffer, int64_t numel, std::mt19937& random) {
+  dispatch_dtype(int(p.dtype), [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t i = 0; i < numel; ++i)
+      static_cast<T*>(buffer.data())[i] = reference::from_double<T>(int(random() % 7) - 3);
+  });
+}
+
+double largest_difference(const ConvProblem& p, const Buffer& a, const Buffer& b, int64_t numel) {
+  double largest = 0;
+  dispatch_dtype(int(p.dtype), [&](auto zero) {
+    using T = decltype(zero);
+    for (int64_t i = 0; i < numel; ++i) {
+      const double difference = reference::to_double(static_cast<const T*>(a.data())[i]) -
+                                reference::to_double(static_cast<const T*>(b.data())[i]);
+      largest = std::max(largest, std::isnan(difference) ? INFINITY : std::fabs(difference));
+    }
+  });
+  return largest;
+}
+
+void run(const Row& row, const ConvProblem& p, ConvOperands operands, const Buffer& out) {
+  const Buffer workspace(row.workspace(p));
+  operands.out = out.data();
+  operands.workspace = workspace.data();
+  row.run(p, operands);
+}
+
+ConvProblem problem(const Case& c, Pass pass, DType dtype, Layout layout, Isa isa, bool has_bias) {
+  ConvProblem p = make_problem(pass, c.x, c.w, conv_output_size(c.x, c.w, c.geometry), c.geometry);
+  p.device = Device::cpu;
+  p.dtype = dtype;
+  p.layout = layout;
+  p.isa = isa;
+  p.threads = 3;
+  p.has_bias = has_bias;
+  const int64_t channels = p.Cg();
+  const int64_t nchw[4] = {channels * p.R * p.S, p.R * p.S, p.S, 1};
+  const int64_t nhwc[4] = {channels * p.R * p.S, 1, p.S * channels, channels};
+  std::copy_n(layout == Layout::nhwc ? nhwc : nchw, 4, p.w_stride);
+  return p;
+}
+
+const Row& reference_row(Pass pass) {
+  for (const Row& row : rows())
+    if (std::string(row.algo) == "reference" && row.pass == pass) return row;
+  throw ConvError("torchconv: expected a reference row for every pass, got none");
+}
+
+// Runs every row that takes the problem; returns how many did.
+int check_rows(const ConvProblem& p, std::mt19937& random) {
+  const int64_t channels = p.pass == Pass::fwd ? p.K : p.C;
+  const Buffer a(numel_a(p) * itemsize(p.dtype)), b(numel_b(p) * itemsize(p.dtype)), bias(channels * itemsize(p.dtype));
+  fill_with_integers(p, a, numel_a(p), random);
+  fill_with_integers(p, b, numel_b(p), random);
+  fill_with_integers(p, bias, channels, random);
+  const ConvOperands operands{a.data(), b.data(), p.has_bias ? bias.data() : nullptr, nullptr, nullptr};
+  const Buffer expected(numel_out(p) * itemsize(p.dtype));
+  run(reference_row(p.pass), p, operands, expected);
+  int ran = 0;
+  for (const Row& row : rows()) {
+    if (row.pass != p.pass || row.device != Device::cpu || !row.supports(p).empty()) continue;
+    const Buffer out(numel_out(p) * itemsize(p.dtype));
+    run(row, p, operands, out);
+    ++ran;
+    const double off = largest_difference(p, out, expected, numel_out(p));
+    // Sums of these integers are exact in every dtype that sums directly.
+    check(row.direct ? off == 0 : off < 1e-2, row.algo, " ", to_string(p.pass), " ", to_string(p.dtype), " ",
+          to_string(p.layout), " ", to_string(p.isa), ": expected the result of the reference row, got one off by ", off);
+  }
+  return ran;
+}
+
+}  // namespace
+
+int main() {
+  std::mt19937 random(0);
+  int ran = 0;
+  for (const Case& c : kCases)
+    for (Pass pass : {Pass::fwd, Pass::grad_input, Pass::grad_weight})
+      for (DType dtype : {DType::f32, DType::f64, DType::f16, DType::bf16})
+        for (Layout layout : {Layout::nchw, Layout::nhwc})
+          for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
+            if (isa <= detected_isa())
+              ran += check_rows(problem(c, pass, dtype, layout, isa, pass != Pass::grad_weight), random);
+  std::printf("%d runs agree with the reference\n", ran);
+  return 0;
+}
