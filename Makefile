@@ -66,9 +66,7 @@ wheel: env
 	rm -rf build/lib.*
 	$(PY) -m pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w dist .
 
-check-# build/lib.* first: setuptools would also pack files there that the sources no longer have.
-wheel: env
-	rm -rf build/lib.*
+check-wheel: env
 	tools/check_wheel.sh
 
 clean:
