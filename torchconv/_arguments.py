@@ -52,7 +52,9 @@ def sides(padding: Any, d: int) -> tuple[int, ...]:
     """(top, bottom, left, right) from an int or one entry per dimension, each an int or a pair (before, after)."""
     if isinstance(padding, str):
         raise TorchconvError(f"padding: expected numbers for a transposed convolution, got {padding!r}")
-    expected = f"an int or a sequence of {d}, each an int or a pair (before, after)"
+    expected = "an int or ((left, right),)"
+    if d == 2:
+        expected = "an int or (vertical, horizontal), each of these an int or a pair (before, after)"
     out: list[int] = []
     for entry in entries("padding", padding, d, expected):
         pair = entry if isinstance(entry, (tuple, list)) and len(entry) == 2 else (entry, entry)
@@ -97,13 +99,13 @@ def transposed_size(
     dilation: Sequence[int],
     output_padding: Sequence[int],
     groups: int,
-) -> list[int]:
+) -> tuple[int, ...]:
     """The size of the output of a transposed convolution of x [N, C, spatial...] and w [C, K/groups, kernel...]."""
     y_size = [x.shape[0], w.shape[1] * groups]
     for i, s in enumerate(stride):
         full = (x.shape[2 + i] - 1) * s + dilation[i] * (w.shape[2 + i] - 1) + 1
         y_size.append(full - padding[2 * i] - padding[2 * i + 1] + output_padding[i])
-    return y_size
+    return tuple(y_size)
 
 
 def cover_output_padding(
@@ -114,10 +116,10 @@ def cover_output_padding(
     The operator takes output_padding below stride only: it is what the convolution's floor(. / stride) hides.
     """
     for o, s, dil in zip(output_padding, stride, dilation, strict=True):
-        if o < 0 or (o >= s and o >= dil):
+        if o < 0 or (o > 0 and o >= s and o >= dil):
             expected = "numbers that are not negative and less than stride or dilation"
             raise TorchconvError(f"output_padding: expected {expected}, got {list(output_padding)}")
-    if all(o < s for o, s in zip(output_padding, stride, strict=True)):
+    extra = [o // s if o else 0 for o, s in zip(output_padding, stride, strict=True)]
+    if not any(extra):
         return x
-    extra = [o // s for o, s in zip(output_padding, stride, strict=True)]
     return torch.nn.functional.pad(x, [n for e in reversed(extra) for n in (0, e)])

@@ -3,16 +3,12 @@
 import io
 
 from rich.console import Console
-from rich.table import Table
 
 
 class Printable:
-    """Gives a class with __rich__ the same table under str() and print()."""
-
-    def __rich__(self) -> Table:
-        raise NotImplementedError
+    """Gives a class that has __rich__ the same table under str() and print()."""
 
     def __str__(self) -> str:
-        console = Console(file=io.StringIO(), width=160)
-        console.print(self.__rich__())
-        return console.file.getvalue()  # type: ignore[attr-defined]
+        text = io.StringIO()
+        Console(file=text, width=160).print(self)
+        return text.getvalue()

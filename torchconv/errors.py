@@ -21,6 +21,9 @@ class TorchconvError(RuntimeError, ValueError):
 
 TorchconvError.__module__ = "torchconv"  # tracebacks show the name that users import
 
+# The operators take no number beyond 2^40: sums and products of a few could leave 64 bits.
+LARGEST = 2**40
+
 
 def operator_message(error: Exception) -> str | None:
     """What an operator of torchconv says in `error`, or None where the error is not its own."""
@@ -28,41 +31,49 @@ def operator_message(error: Exception) -> str | None:
     return text.removeprefix("torchconv: ") if text.startswith("torchconv: ") else None
 
 
-def check_tensor(name: str, value: Any) -> None:
-    if not isinstance(value, Tensor):
-        raise TorchconvError(f"{name}: expected a torch.Tensor, got {type(value).__name__}") from None
-
-
-def raise_clearly(error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any, transposed: bool = False) -> NoReturn:
+def raise_clearly(error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any, **geometry: Any) -> NoReturn:
     """Raises what the user should read after a call with these arguments failed with `error`.
 
-    The operators check sizes; what they cannot say well (types, and the user's names in a transposed convolution) is
-    looked for here, so that calls that succeed pay nothing for it.
+    The operators check sizes. What they cannot say well, such as a wrong type, is looked for here, after the failure,
+    so that calls that succeed pay nothing for it.
     """
     if isinstance(error, TorchconvError):
         raise error
-    check_tensor("x", x)
-    check_tensor("w", w)
+    _check_tensor("x", x)
+    _check_tensor("w", w)
     if bias is not None:
-        check_tensor("bias", bias)
+        _check_tensor("bias", bias)
     if not isinstance(algo, str):
         raise TorchconvError(f"algo: expected a string, got {algo!r}") from None
     if w.dim() != d + 2:
         raise TorchconvError(f"w: expected {d + 2} dimensions for conv{d}d, got size {list(w.shape)}") from None
+    for name, value in geometry.items():
+        if any(type(v) is int and abs(v) > LARGEST for v in (value if isinstance(value, tuple) else [value])):
+            raise TorchconvError(f"{name}: expected numbers up to 2^40, got {value!r}") from None
     message = operator_message(error)
     if message is None:
         raise error
-    raise TorchconvError(_transposed_message(message, x, w) if transposed else message) from None
+    raise TorchconvError(message) from None
 
 
-def _transposed_message(message: str, x: Tensor, w: Tensor) -> str:
-    """The operator is conv_grad_input: its grad_y is the user's x, and its x is the user's output."""
-    if 0 in x.shape[2:]:
-        return f"x: expected spatial sizes of at least 1, got {list(x.shape)}"
-    if message.startswith("x:"):
-        return (
-            f"padding: expected an output of at least 1 and at most 2^40 per dimension, got{message.split('got')[-1]}"
-        )
-    if message.startswith("grad_y: expected size"):
-        return f"x: expected {w.shape[0]} channels, as w has in dimension 0, got {list(x.shape)}"
-    return message.replace("grad_y", "x").replace("output channels of w", "channels of x")
+def raise_clearly_transposed(
+    error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any, **geometry: Any
+) -> NoReturn:
+    """The same after conv_grad_input: its grad_y is the user's x, and its x is the user's output."""
+    message = operator_message(error)
+    if message is not None:
+        if 0 in x.shape[2:]:
+            message = f"x: expected spatial sizes of at least 1, got size {list(x.shape)}"
+        elif message.startswith("x:"):
+            message = f"output size{message[1:]}"
+        elif message.startswith("grad_y: expected size"):
+            message = f"x: expected {w.shape[0]} channels, as w has in dimension 0, got size {list(x.shape)}"
+        message = message.replace("grad_y", "x").replace("output channels of w", "channels of x")
+        error = TorchconvError(message)
+        error.__suppress_context__ = True
+    raise_clearly(error, d, x, w, bias, algo, **geometry)
+
+
+def _check_tensor(name: str, value: Any) -> None:
+    if not isinstance(value, Tensor):
+        raise TorchconvError(f"{name}: expected a torch.Tensor, got {type(value).__name__}") from None

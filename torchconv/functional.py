@@ -21,7 +21,7 @@ from torchconv._arguments import (
     sides,
     transposed_size,
 )
-from torchconv.errors import TorchconvError, raise_clearly
+from torchconv.errors import TorchconvError, raise_clearly, raise_clearly_transposed
 
 _GIVEN_BY_NAME: Any = None  # x and w may come as input= and weight=
 
@@ -236,7 +236,8 @@ def _conv(
         algo = plan.default_algo if algo == "auto" else algo
         return ops.conv_fwd(x, w, bias, stride, padding, dilation, groups, algo)
     except (RuntimeError, AttributeError, IndexError) as error:
-        raise_clearly(error, d, x, w, bias, algo)
+        geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        raise_clearly(error, d, x, w, bias, algo, **geometry)
 
 
 def _conv_transpose(
@@ -259,6 +260,7 @@ def _conv_transpose(
     if has_torch_function_variadic(x, w, bias):
         rest = (stride, padding, output_padding, groups, dilation, algo, flip)
         return handle_torch_function(conv_transpose1d if d == 1 else conv_transpose2d, (x, w, bias), x, w, bias, *rest)
+    y_size: tuple[int, ...] = ()
     try:
         if x.dim() != d + 2:
             rest = (stride, padding, output_padding, groups, dilation, algo, flip)
@@ -273,7 +275,8 @@ def _conv_transpose(
         algo = plan.default_algo if algo == "auto" else algo
         return ops.conv_grad_input(x, w, bias, y_size, stride, padding, dilation, groups, algo)
     except (RuntimeError, AttributeError, IndexError) as error:
-        raise_clearly(error, d, x, w, bias, algo, transposed=True)
+        geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "output size": y_size}
+        raise_clearly_transposed(error, d, x, w, bias, algo, **geometry)
 
 
 def _torch_names(x: Any, w: Any, input: Any, weight: Any) -> tuple[Any, Any]:

@@ -1,0 +1,182 @@
+"""explain, set_precision and precision."""
+
+import json
+import threading
+
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+import torchconv
+
+
+@pytest.fixture(autouse=True)
+def former_precision():
+    """Whatever a test sets, the next one finds the level as it was."""
+    with torchconv.precision("balanced"):
+        yield
+
+
+def chosen(explanation, name="fwd"):
+    return [row["algo"] for row in explanation.rows if row["pass"] == name and row["chosen"]]
+
+
+def test_every_row_of_the_registry_is_explained():
+    explanation = torchconv.explain((2, 8, 10, 10), (8, 8, 3, 3))
+    rows = [(row["algo"], row["pass"]) for row in explanation.rows]
+    registry = [(algo, name) for algo, name, device in torchconv._C.rows() if device == "cpu"]
+    assert sorted(rows) == sorted(registry)
+    for name in ("fwd", "grad_input", "grad_weight"):
+        assert len(chosen(explanation, name)) == 1
+
+
+def test_each_row_has_figures_or_a_reason():
+    for row in torchconv.explain((2, 8, 10, 10), (8, 8, 3, 3)).rows:
+        assert row["chosen"] == (row["reason"] == "")
+        if row["supported"]:
+            assert row["seconds"] > 0 and row["error"] > 0 and row["workspace"] >= 0
+        else:
+            assert row["seconds"] is row["error"] is row["workspace"] is None
+
+
+def test_tensors_and_sizes_say_the_same():
+    x, w = torch.zeros(2, 4, 9, 9, dtype=torch.float64), torch.zeros(6, 2, 3, 3, dtype=torch.float64)
+    arguments = {"stride": (2, 1), "padding": "same", "dilation": 2, "groups": 2}
+    by_tensor = torchconv.explain(x, w, **arguments)
+    assert torchconv.explain(tuple(x.shape), w, **arguments) == by_tensor
+    assert torchconv.explain(x, list(w.shape), **arguments) == by_tensor
+    assert torchconv.explain(x[0], w, **arguments).problem["x"] == [1, 4, 9, 9]
+    assert by_tensor.problem["dtype"] == "float64"
+    assert by_tensor.problem["padding"] == [2, 2, 2, 2]
+
+
+def test_the_layout_is_that_of_x():
+    x = torch.zeros(2, 4, 9, 9)
+    assert torchconv.explain(x, (4, 4, 3, 3)).problem["layout"] == "nchw"
+    x = x.contiguous(memory_format=torch.channels_last)
+    assert torchconv.explain(x, (4, 4, 3, 3)).problem["layout"] == "nhwc"
+
+
+def test_one_dimension():
+    assert torchconv.explain((2, 4, 9), (4, 4, 3), padding=((2, 0),)).problem["padding"] == [2, 0]
+
+
+def test_the_algorithm_asked_for_is_the_one_chosen():
+    explanation = torchconv.explain((2, 4, 9, 9), (4, 4, 3, 3), algo="reference")
+    assert chosen(explanation) == ["reference"]
+    assert all("algo='reference'" in row["reason"] for row in explanation.rows if row["algo"] != "reference")
+
+
+def test_table_and_dict():
+    explanation = torchconv.explain((2, 4, 9, 9), (4, 4, 3, 3))
+    text = str(explanation)
+    for word in ("reference", "grad_weight", "chosen", "x [2, 4, 9, 9]", "threads"):
+        assert word in text
+    assert json.loads(json.dumps(explanation.as_dict())) == explanation.as_dict()
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"stride": 0}, "^stride: expected positive numbers, got"),
+        ({"x": (1, 3, 8, 8)}, "^w: expected size 3 in dimension 1"),
+        ({"x": "image"}, "^x: expected a tensor or a size, got 'image'"),
+        ({"w": (4, 4)}, "expected"),
+        ({"x": torch.zeros(1, 4, 8, 8, dtype=torch.int32)}, "^dtype: expected one of float32"),
+        ({"algo": "magic"}, "^algo: expected one of"),
+    ],
+    ids=str,
+)
+def test_errors(arguments, message):
+    with pytest.raises(torchconv.TorchconvError, match=message):
+        torchconv.explain(**{"x": (1, 4, 8, 8), "w": (4, 4, 3, 3), **arguments})
+
+
+def algo_of_a_call():
+    return torchconv.explain((1, 1, 3, 3), (1, 1, 3, 3)).problem["algo"]
+
+
+def test_precision_nests_and_comes_back():
+    torchconv.set_precision("exact")
+    with torchconv.precision("direct"):
+        assert algo_of_a_call() == "auto:direct"
+        with torchconv.precision(1e-4):
+            assert algo_of_a_call() == "auto:0.0001"
+        assert algo_of_a_call() == "auto:direct"
+    assert algo_of_a_call() == "auto:exact"
+    with pytest.raises(KeyError), torchconv.precision("direct"):
+        raise KeyError
+    assert algo_of_a_call() == "auto:exact"
+
+
+def test_precision_holds_in_every_thread_and_not_for_an_algorithm_by_name():
+    seen = []
+    with torchconv.precision("direct"):
+        thread = threading.Thread(target=lambda: seen.append(algo_of_a_call()))
+        thread.start()
+        thread.join()
+        seen.append(torchconv.explain((1, 1, 3), (1, 1, 3), algo="reference").problem["algo"])
+    assert seen == ["auto:direct", "reference"]
+
+
+@pytest.mark.parametrize("level", ["best", 0, -1e-3, None, True, float("nan")])
+def test_bad_levels(level):
+    with pytest.raises(
+        torchconv.TorchconvError, match=r"^level: expected one of direct, exact, balanced, or a positive"
+    ):
+        torchconv.set_precision(level)
+    with pytest.raises(torchconv.TorchconvError, match=r"^level: "), torchconv.precision(level):
+        pass
+
+
+class AlgoRecorder(TorchDispatchMode):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func.namespace == "torchconv":
+            self.seen.append((func.__name__, args[-1]))
+        return func(*args, **(kwargs or {}))
+
+
+def test_backward_keeps_the_level_of_its_forward():
+    x, w = torch.ones(1, 1, 3, 3, requires_grad=True), torch.ones(1, 1, 3, 3)
+    with AlgoRecorder() as recorder:
+        with torchconv.precision(1e-3):
+            y = torchconv.conv2d(x, w)
+        torchconv.set_precision("direct")
+        y.sum().backward()
+    assert recorder.seen == [("conv_fwd.default", "auto:0.001"), ("conv_grad_input.default", "auto:0.001")]
+
+
+def test_compile_notices_a_change():
+    algos = []
+
+    def backend(graph, inputs):
+        algos.extend(arg for node in graph.graph.nodes for arg in node.args if str(arg).startswith("auto"))
+        return graph
+
+    compiled = torch.compile(torchconv.conv2d, backend=backend, fullgraph=True)
+    x, w = torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3)
+    for level in ("balanced", "exact", "exact", 0.5):
+        with torchconv.precision(level):
+            compiled(x, w)
+    assert algos == ["auto:balanced", "auto:exact", "auto:0.5"]
+
+
+def test_precision_inside_compiled_code():
+    def f(x, w):
+        with torchconv.precision("direct"):
+            y = torchconv.conv2d(x, w)
+        return y, torchconv.conv2d(x, w)
+
+    algos = []
+
+    def backend(graph, inputs):
+        algos.extend(arg for node in graph.graph.nodes for arg in node.args if str(arg).startswith("auto"))
+        return graph
+
+    torch.compile(f, backend=backend, fullgraph=True)(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3))
+    assert algos == ["auto:direct", "auto:balanced"]
+    assert algo_of_a_call() == "auto:balanced"

@@ -1,0 +1,166 @@
+"""torchconv.nn against torch.nn: constructors, state, forward, and what only torchconv's take."""
+
+import copy
+import io
+import pickle
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch.testing import assert_close
+
+import torchconv
+
+NAMES = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
+
+
+def pair(name, *args, **kwargs):
+    """The same module of torchconv and of torch, with the same weights."""
+    torch.manual_seed(0)
+    ours = getattr(torchconv.nn, name)(*args, **kwargs)
+    torch.manual_seed(0)
+    return ours, getattr(torch.nn, name)(*args, **kwargs)
+
+
+def example(name, channels=4, batch=(2,)):
+    return torch.randn(*batch, channels, *(9, 8)[: int(name[-2])])
+
+
+@pytest.mark.parametrize("batch", [(2,), ()])
+@pytest.mark.parametrize(
+    "kwargs",
+    [
+        {},
+        {"stride": 2, "padding": 1, "dilation": 2, "groups": 2, "bias": False},
+        {"dtype": torch.float64, "stride": 3},
+    ],
+)
+@pytest.mark.parametrize("name", NAMES)
+def test_as_torch(name, kwargs, batch):
+    ours, torchs = pair(name, 4, 6, 3, **kwargs)
+    assert isinstance(ours, type(torchs))
+    assert repr(ours) == repr(torchs)
+    assert_close(ours.state_dict(), torchs.state_dict(), rtol=0, atol=0)
+    x = example(name, batch=batch).to(ours.weight.dtype)
+    assert_close(ours(x), torchs(x))
+
+
+@pytest.mark.parametrize("padding", [1, (2, 1), "same", "valid"])
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+def test_padding_modes(mode, padding):
+    ours, torchs = pair("Conv2d", 4, 6, (3, 2), padding=padding, padding_mode=mode)
+    for x in (example("Conv2d"), example("Conv2d", batch=())):
+        assert_close(ours(x), torchs(x))
+
+
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+def test_four_sided_padding(mode):
+    m = torchconv.nn.Conv2d(4, 6, 3, padding=((1, 2), 0), padding_mode=mode)
+    assert "padding=((1, 2), (0, 0))" in repr(m)
+    x = example("Conv2d")
+    padded = F.pad(x, (0, 0, 1, 2), mode="constant" if mode == "zeros" else mode)
+    assert_close(m(x), F.conv2d(padded, m.weight, m.bias))
+
+
+@pytest.mark.parametrize("mode", ["zeros", "circular"])
+def test_strided_same(mode):
+    m = torchconv.nn.Conv2d(4, 6, 3, stride=(2, 1), padding="same", padding_mode=mode)
+    assert "padding=same" in repr(m)
+    x = torch.randn(1, 4, 9, 8)
+    padded = F.pad(x, (1, 1, 1, 1), mode="constant" if mode == "zeros" else mode)
+    assert_close(m(x), F.conv2d(padded, m.weight, m.bias, stride=(2, 1)))
+
+
+@pytest.mark.parametrize("name", ["ConvTranspose1d", "ConvTranspose2d"])
+def test_output_size(name):
+    ours, torchs = pair(name, 4, 6, 3, stride=3, padding=1)
+    x = example(name)
+    size = [3 * n for n in x.shape[2:]]
+    assert_close(ours(x, output_size=size), torchs(x, output_size=size))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_lazy(name):
+    lazy = getattr(torchconv.nn, f"Lazy{name}")(6, 3, stride=2, algo="reference")
+    assert isinstance(lazy, getattr(torch.nn, f"Lazy{name}"))
+    x = example(name)
+    y = lazy(x)
+    assert type(lazy) is getattr(torchconv.nn, name)
+    assert lazy.algo == "reference"
+    plain = getattr(torch.nn, name)(4, 6, 3, stride=2)
+    plain.load_state_dict(lazy.state_dict())
+    assert_close(y, plain(x))
+
+
+def test_lazy_takes_strided_same():
+    m = torchconv.nn.LazyConv2d(6, 3, stride=2, padding="same")
+    assert m(torch.randn(1, 4, 9, 8)).shape == (1, 6, 5, 4)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_checkpoints_go_both_ways(name):
+    ours, torchs = getattr(torchconv.nn, name)(4, 6, 3), getattr(torch.nn, name)(4, 6, 3)
+    x = example(name)
+    for source, target in ((ours, torchs), (torchs, ours)):
+        torch.nn.init.normal_(source.weight)
+        file = io.BytesIO()
+        torch.save(source.state_dict(), file)
+        file.seek(0)
+        target.load_state_dict(torch.load(file, weights_only=True))
+        assert_close(ours(x), torchs(x))
+
+
+@pytest.mark.parametrize("name", [*NAMES, "LazyConv2d"])
+def test_pickle_and_deepcopy_keep_the_algorithm(name):
+    m = getattr(torchconv.nn, name)(*(() if name.startswith("Lazy") else (4,)), 6, 3, algo="reference")
+    for copied in (pickle.loads(pickle.dumps(m)), copy.deepcopy(m)):
+        assert type(copied) is type(m)
+        assert repr(copied) == repr(m)
+        assert "algo='reference'" in repr(copied)
+
+
+def test_the_algorithm_reaches_the_operator(monkeypatch):
+    seen = []
+    real = torchconv.ops.conv_fwd
+    monkeypatch.setattr(torchconv.ops, "conv_fwd", lambda *args: seen.append(args[-1]) or real(*args))
+    torchconv.nn.Conv2d(4, 6, 3, algo="reference")(example("Conv2d"))
+    torchconv.nn.Conv2d(4, 6, 3)(example("Conv2d"))
+    assert seen == ["reference", "auto"]
+
+
+def test_gradients_and_hooks():
+    ours, torchs = pair("Conv2d", 4, 6, 3, padding=1)
+    seen = []
+    ours.register_forward_hook(lambda module, args, y: seen.append(y.shape))
+    x = example("Conv2d")
+    for m in (ours, torchs):
+        m(x).square().sum().backward()
+    assert seen == [(2, 6, 9, 8)]
+    assert_close(ours.weight.grad, torchs.weight.grad)
+    assert_close(ours.bias.grad, torchs.bias.grad)
+
+
+def test_training_step_under_compile():
+    ours, torchs = pair("Conv2d", 4, 6, 3, stride=2, padding="valid")
+    x = example("Conv2d")
+    compiled = torch.compile(ours, backend="aot_eager", fullgraph=True)
+    compiled(x).square().sum().backward()
+    torchs(x).square().sum().backward()
+    assert_close(ours.weight.grad, torchs.weight.grad)
+
+
+@pytest.mark.parametrize(
+    "make, argument",
+    [
+        (lambda: torchconv.nn.Conv2d(4, 6, 3, groups=4), "out_channels"),
+        (lambda: torchconv.nn.Conv2d(4, 6, 3, padding="full"), "padding"),
+        (lambda: torchconv.nn.Conv2d(4, 6, 3, padding=((1, 2), (3, 4), (5, 6))), "padding"),
+        (lambda: torchconv.nn.Conv2d(4, 6, 3, padding_mode="mirror"), "padding_mode"),
+        (lambda: torchconv.nn.Conv2d(4, 6, 3, algo=None), "algo"),
+        (lambda: torchconv.nn.LazyConv2d(6, 3, algo=3), "algo"),
+        (lambda: torchconv.nn.ConvTranspose2d(4, 6, 3, padding_mode="reflect"), "padding mode"),
+    ],
+)
+def test_bad_constructor_arguments(make, argument):
+    with pytest.raises(torchconv.TorchconvError, match=argument):
+        make()
