@@ -25,7 +25,8 @@ class Net(torch.nn.Module):
 torch.manual_seed(0)
 facts = info()
 step(f"import: torch {facts['torch']['running']}, built with {facts['torch']['built_with']}", True)
-step(f"CUDA library: {facts['cuda']['reason'] or 'loaded'}", facts["cuda"]["loaded"] == (torch.version.cuda is not None))
+cuda = facts["cuda"]
+step(f"CUDA library: {cuda['reason'] or 'loaded'}", cuda["loaded"] == (torch.version.cuda is not None))
 
 x, w, bias = torch.randn(2, 4, 9, 7), torch.randn(6, 2, 3, 3), torch.randn(6)
 for algo in sorted({"auto"} | {row["algo"] for row in facts["rows"]}):
