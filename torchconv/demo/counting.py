@@ -12,6 +12,8 @@ _CONVOLUTION = re.compile("conv(?!ert)")
 class CountConvolutions(TorchDispatchMode):
     """While it is entered, counts every convolution operator that reaches a backend, by library.
 
+    A mode that watches takes eager calls off their shortest way: count in one run, and take results from another.
+
     Example:
         >>> import torch
         >>> with CountConvolutions() as count:

@@ -37,9 +37,9 @@ def run(report: Report, repeats: int) -> None:
 
 @torch.no_grad()
 def compare_logits(report: Report, theirs: nn.Module, ours: nn.Module, x: Tensor) -> None:
-    wanted = theirs(x)
+    wanted, got = theirs(x), ours(x)
     with CountConvolutions() as count:
-        got = ours(x)
+        ours(x)
     exact = copy.deepcopy(theirs).double()(x.double())
     top = [y.softmax(1).topk(5) for y in (wanted, got)]
     rows = []
@@ -114,9 +114,9 @@ def compare_gradients(report: Report, theirs: nn.Module, ours: nn.Module, x: Ten
     }
     rows = []
     for name, (images, frozen, bar) in cases.items():
-        wanted = training_step(theirs, images, frozen)
+        wanted, got = (training_step(network, images, frozen) for network in (theirs, ours))
         with CountConvolutions() as count:
-            got = training_step(ours, images, frozen)
+            training_step(ours, images, frozen)
         errors = relative_errors(got, wanted)
         worst, median = next(iter(errors)), list(errors.values())[len(errors) // 2]
         rows.append((name, str(len(errors)), f"{median:.1e}", f"{errors[worst]:.1e}", worst))
