@@ -81,7 +81,7 @@ TRANSPOSED = [
     ({"x": (1, 4, 0, 8)}, "x: expected spatial sizes of at least 1", r"\[1, 4, 0, 8\]"),
     ({"padding": 9}, "output size: expected", "-8"),
     ({"stride": 2**40}, "output size: expected", "769"),
-    ({"padding": "same"}, "padding: expected numbers for a transposed convolution", "'same'"),
+    ({"padding": "same"}, "padding: expected numbers here", "'same'"),
     ({"output_padding": 1}, "output_padding: expected .* less than stride or dilation", r"\[1, 1\]"),
     ({"output_padding": -1}, "output_padding: expected numbers that are not negative", r"\[-1, -1\]"),
     ({"output_padding": "1"}, "output_padding: expected an int or a sequence of 2", "'1'"),
@@ -124,6 +124,48 @@ def test_an_argument_under_both_names(function):
         function(x, w, input=x)
     with pytest.raises(torchconv.TorchconvError, match=r"^weight: expected w or weight"):
         function(x, w, weight=w)
+
+
+@pytest.mark.parametrize(
+    "change, expected, came",
+    [
+        ({"x": (8, 8)}, "x: expected", r"\[8, 8\]"),
+        ({"x": None}, "x: expected a torch.Tensor", "NoneType"),
+        ({"kernel_size": 0}, "kernel_size: expected", "0"),
+        ({"kernel_size": None}, "kernel_size: expected an int", "None"),
+        ({"stride": 0}, "stride: expected positive numbers", r"\[0, 0\]"),
+        ({"dilation": -1}, "dilation: expected positive numbers", r"\[-1, -1\]"),
+        ({"padding": -1}, "padding: expected numbers that are not negative", "-1"),
+        ({"padding": "same"}, "padding: expected numbers", "'same'"),
+        ({"padding": 2**50}, r"padding: expected numbers", "1125899906842624"),
+    ],
+    ids=str,
+)
+def test_unfold(change, expected, came):
+    arguments = {"x": (1, 4, 8, 8), "kernel_size": 3, **change}
+    x = arguments.pop("x")
+    with pytest.raises(torchconv.TorchconvError, match=f"^{expected}.*got .*{came}"):
+        torchconv.unfold(x if x is None else torch.zeros(x), **arguments)
+
+
+@pytest.mark.parametrize(
+    "change, expected, came",
+    [
+        ({"columns": (8,)}, "columns: expected", r"\[8\]"),
+        ({"columns": (1, 10, 36)}, "columns: expected", "10"),
+        ({"columns": (1, 9, 35)}, "columns: expected", "35"),
+        ({"columns": None}, "columns: expected a torch.Tensor", "NoneType"),
+        ({"output_size": (8, 8, 8)}, "output_size: expected an int or a sequence of 2", r"\(8, 8, 8\)"),
+        ({"output_size": 2**63}, "output_size: expected numbers up to", "9223372036854775808"),
+        ({"stride": 0}, "stride: expected positive numbers", r"\[0, 0\]"),
+    ],
+    ids=str,
+)
+def test_fold(change, expected, came):
+    arguments = {"columns": (1, 9, 36), "output_size": 8, "kernel_size": 3, **change}
+    columns = arguments.pop("columns")
+    with pytest.raises(torchconv.TorchconvError, match=f"^{expected}.*got .*{came}"):
+        torchconv.fold(columns if columns is None else torch.zeros(columns), **arguments)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")

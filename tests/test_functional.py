@@ -227,6 +227,27 @@ def test_nan_and_inf_reach_what_direct_summation_says(value):
         assert_close(ours.grad.double(), torchs.grad, equal_nan=True, rtol=1e-5, atol=1e-5)
 
 
+@pytest.mark.parametrize("batch", [(2,), ()])
+@pytest.mark.parametrize(
+    "arguments",
+    [{"kernel_size": 2}, {"kernel_size": (3, 2), "dilation": (1, 2), "padding": (2, 1), "stride": (2, 3)}],
+)
+def test_unfold_and_fold(batch, arguments):
+    (x,) = tensors((*batch, 3, 7, 6))
+    check(torchconv.unfold, F.unfold, (x,), **arguments)
+    columns = F.unfold(x, **arguments).detach().requires_grad_()
+    check(torchconv.fold, F.fold, (columns,), output_size=(7, 6), **arguments)
+    assert_close(
+        torchconv.fold(input=columns, output_size=(7, 6), **arguments), torchconv.fold(columns, (7, 6), **arguments)
+    )
+
+
+def test_unfold_with_four_sided_padding():
+    (x,) = tensors((2, 3, 7, 6))
+    expected = F.unfold(F.pad(x, (0, 3, 1, 2)), 3)
+    assert_close(torchconv.unfold(input=x, kernel_size=3, padding=((1, 2), (0, 3))), expected)
+
+
 def test_compiles_in_one_graph_for_every_size():
     def f(x, w):
         y = torchconv.conv2d(x, w, stride=2, padding="same")

@@ -12,6 +12,7 @@ OPS = {
     "nn.functional.conv2d": torchconv.conv2d,
     "nn.functional.conv_transpose1d": torchconv.conv_transpose1d,
     "nn.functional.conv_transpose2d": torchconv.conv_transpose2d,
+    "nn.functional.unfold": torchconv.unfold,
 }
 OPINFOS = [op for op in op_db if op.name in OPS]
 DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
@@ -20,7 +21,7 @@ DTYPES = [torch.float32, torch.float64, torch.bfloat16, torch.float16]
 def value_and_gradients(function, sample, change):
     operands = [change(t) if isinstance(t, torch.Tensor) else t for t in (sample.input, *sample.args)]
     y = function(*operands, **sample.kwargs)
-    return [y, *torch.autograd.grad(y, [t for t in operands if t is not None], torch.ones_like(y))]
+    return [y, *torch.autograd.grad(y, [t for t in operands if isinstance(t, torch.Tensor)], torch.ones_like(y))]
 
 
 def test_torch_has_samples_for_every_function():

@@ -4,7 +4,7 @@ from torchconv import _cuda_library, nn, ops  # noqa: F401  _cuda_library loads 
 from torchconv._build import VERSION as __version__
 from torchconv.convert import ConversionReport, convert, revert
 from torchconv.errors import TorchconvError
-from torchconv.functional import conv1d, conv2d, conv_transpose1d, conv_transpose2d
+from torchconv.functional import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, unfold
 from torchconv.plan import Explanation, explain, precision, set_precision
 
 __all__ = [
@@ -18,9 +18,11 @@ __all__ = [
     "conv_transpose2d",
     "convert",
     "explain",
+    "fold",
     "nn",
     "ops",
     "precision",
     "revert",
     "set_precision",
+    "unfold",
 ]

@@ -51,7 +51,7 @@ def per_dimension(name: str, value: Any, d: int) -> tuple[int, ...]:
 def sides(padding: Any, d: int) -> tuple[int, ...]:
     """(top, bottom, left, right) from an int or one entry per dimension, each an int or a pair (before, after)."""
     if isinstance(padding, str):
-        raise TorchconvError(f"padding: expected numbers for a transposed convolution, got {padding!r}")
+        raise TorchconvError(f"padding: expected numbers here, got {padding!r}")
     expected = "an int or ((left, right),)"
     if d == 2:
         expected = "an int or (vertical, horizontal), each of these an int or a pair (before, after)"

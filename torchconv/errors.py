@@ -31,23 +31,18 @@ def operator_message(error: Exception) -> str | None:
     return text.removeprefix("torchconv: ") if text.startswith("torchconv: ") else None
 
 
-def raise_clearly(error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any, **geometry: Any) -> NoReturn:
+def raise_clearly(error: Exception, tensors: dict[str, Any], numbers: dict[str, Any]) -> NoReturn:
     """Raises what the user should read after a call with these arguments failed with `error`.
 
     The operators check sizes. What they cannot say well, such as a wrong type, is looked for here, after the failure,
     so that calls that succeed pay nothing for it.
     """
     if isinstance(error, TorchconvError):
-        raise error
-    _check_tensor("x", x)
-    _check_tensor("w", w)
-    if bias is not None:
-        _check_tensor("bias", bias)
-    if not isinstance(algo, str):
-        raise TorchconvError(f"algo: expected a string, got {algo!r}") from None
-    if w.dim() != d + 2:
-        raise TorchconvError(f"w: expected {d + 2} dimensions for conv{d}d, got size {list(w.shape)}") from None
-    for name, value in geometry.items():
+        raise error from None
+    for name, value in tensors.items():
+        if not isinstance(value, Tensor):
+            raise TorchconvError(f"{name}: expected a torch.Tensor, got {type(value).__name__}") from None
+    for name, value in numbers.items():
         if any(type(v) is int and abs(v) > LARGEST for v in (value if isinstance(value, tuple) else [value])):
             raise TorchconvError(f"{name}: expected numbers up to 2^40, got {value!r}") from None
     message = operator_message(error)
@@ -56,10 +51,20 @@ def raise_clearly(error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any
     raise TorchconvError(message) from None
 
 
-def raise_clearly_transposed(
-    error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any, **geometry: Any
+def raise_for_conv(error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any, **numbers: Any) -> NoReturn:
+    tensors = {"x": x, "w": w} if bias is None else {"x": x, "w": w, "bias": bias}
+    if all(isinstance(t, Tensor) for t in tensors.values()):
+        if not isinstance(algo, str):
+            error = TorchconvError(f"algo: expected a string, got {algo!r}")
+        elif w.dim() != d + 2:
+            error = TorchconvError(f"w: expected {d + 2} dimensions for conv{d}d, got size {list(w.shape)}")
+    raise_clearly(error, tensors, numbers)
+
+
+def raise_for_conv_transpose(
+    error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any, **numbers: Any
 ) -> NoReturn:
-    """The same after conv_grad_input: its grad_y is the user's x, and its x is the user's output."""
+    """The operator is conv_grad_input: its grad_y is the user's x, and its x is the user's output."""
     message = operator_message(error)
     if message is not None:
         if 0 in x.shape[2:]:
@@ -68,12 +73,5 @@ def raise_clearly_transposed(
             message = f"output size{message[1:]}"
         elif message.startswith("grad_y: expected size"):
             message = f"x: expected {w.shape[0]} channels, as w has in dimension 0, got size {list(x.shape)}"
-        message = message.replace("grad_y", "x").replace("output channels of w", "channels of x")
-        error = TorchconvError(message)
-        error.__suppress_context__ = True
-    raise_clearly(error, d, x, w, bias, algo, **geometry)
-
-
-def _check_tensor(name: str, value: Any) -> None:
-    if not isinstance(value, Tensor):
-        raise TorchconvError(f"{name}: expected a torch.Tensor, got {type(value).__name__}") from None
+        error = TorchconvError(message.replace("grad_y", "x").replace("output channels of w", "channels of x"))
+    raise_for_conv(error, d, x, w, bias, algo, **numbers)

@@ -7,7 +7,7 @@ torch.nn.functional need no change.
 from typing import Any
 
 from torch import Tensor
-from torch.overrides import handle_torch_function, has_torch_function_variadic
+from torch.overrides import handle_torch_function, has_torch_function_unary, has_torch_function_variadic
 
 from torchconv import ops, plan
 from torchconv._arguments import (
@@ -21,7 +21,7 @@ from torchconv._arguments import (
     sides,
     transposed_size,
 )
-from torchconv.errors import TorchconvError, raise_clearly, raise_clearly_transposed
+from torchconv.errors import TorchconvError, raise_clearly, raise_for_conv, raise_for_conv_transpose
 
 _GIVEN_BY_NAME: Any = None  # x and w may come as input= and weight=
 
@@ -203,6 +203,94 @@ def conv_transpose2d(
     return _conv_transpose(2, x, w, bias, stride, padding, output_padding, groups, dilation, algo, flip, input, weight)
 
 
+def unfold(
+    x: Tensor = _GIVEN_BY_NAME,
+    kernel_size: Ints = _GIVEN_BY_NAME,
+    dilation: Ints = 1,
+    padding: Padding = 0,
+    stride: Ints = 1,
+    *,
+    input: Tensor | None = None,
+) -> Tensor:
+    """The patches that a convolution sees, as columns (im2col): torch.nn.functional.unfold.
+
+    Args:
+        x: [N, C, H, W] or [C, H, W]; float32, float64, float16 or bfloat16.
+        kernel_size, dilation, stride: an int or (vertical, horizontal).
+        padding: an int or (vertical, horizontal), each of these an int or a pair (before, after).
+
+    Returns:
+        [N, C * R * S, P * Q], without N if x has none.
+
+    Raises:
+        TorchconvError: an argument is wrong. The message names the argument.
+
+    Example:
+        >>> import torch, torchconv
+        >>> torchconv.unfold(torch.arange(6.0).view(1, 1, 2, 3), kernel_size=2)
+        tensor([[[0., 1.],
+                 [1., 2.],
+                 [3., 4.],
+                 [4., 5.]]])
+    """
+    x = _torch_name("x", x, input)
+    if has_torch_function_unary(x):
+        return handle_torch_function(unfold, (x,), x, kernel_size, dilation, padding, stride)
+    geometry: dict[str, Any] = {}
+    try:
+        if x.dim() == 3:
+            return unfold(x.unsqueeze(0), kernel_size, dilation, padding, stride).squeeze(0)
+        geometry = _window(kernel_size, dilation, padding, stride)
+        return ops.unfold(x, **geometry)
+    except (RuntimeError, AttributeError) as error:
+        raise_clearly(error, {"x": x}, geometry)
+
+
+def fold(
+    columns: Tensor = _GIVEN_BY_NAME,
+    output_size: Ints = _GIVEN_BY_NAME,
+    kernel_size: Ints = _GIVEN_BY_NAME,
+    dilation: Ints = 1,
+    padding: Padding = 0,
+    stride: Ints = 1,
+    *,
+    input: Tensor | None = None,
+) -> Tensor:
+    """Adds columns of patches up into an image (col2im): torch.nn.functional.fold, the adjoint of unfold.
+
+    Args:
+        columns: [N, C * R * S, P * Q] or [C * R * S, P * Q]; float32, float64, float16 or bfloat16.
+        output_size: H = W as an int, or (H, W).
+        kernel_size, dilation, stride: an int or (vertical, horizontal).
+        padding: an int or (vertical, horizontal), each of these an int or a pair (before, after).
+
+    Returns:
+        [N, C, H, W], without N if columns has none.
+
+    Raises:
+        TorchconvError: an argument is wrong. The message names the argument.
+
+    Example:
+        >>> import torch, torchconv
+        >>> torchconv.fold(torch.ones(1, 4, 2), output_size=(2, 3), kernel_size=2)
+        tensor([[[[1., 2., 1.],
+                  [1., 2., 1.]]]])
+    """
+    columns = _torch_name("columns", columns, input)
+    if has_torch_function_unary(columns):
+        return handle_torch_function(fold, (columns,), columns, output_size, kernel_size, dilation, padding, stride)
+    geometry: dict[str, Any] = {}
+    try:
+        if columns.dim() == 2:
+            batch = columns.unsqueeze(0)
+            return fold(batch, output_size, kernel_size, dilation, padding, stride).squeeze(0)
+        geometry = _window(kernel_size, dilation, padding, stride)
+        output_size = per_dimension("output_size", output_size, 2)
+        return ops.fold(columns, output_size, **geometry)
+    except (RuntimeError, AttributeError) as error:
+        raise_clearly(error, {"columns": columns}, {"output_size": output_size, **geometry})
+
+
 def _conv(
     d: int,
     x: Any,
@@ -237,7 +325,7 @@ def _conv(
         return ops.conv_fwd(x, w, bias, stride, padding, dilation, groups, algo)
     except (RuntimeError, AttributeError, IndexError) as error:
         geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
-        raise_clearly(error, d, x, w, bias, algo, **geometry)
+        raise_for_conv(error, d, x, w, bias, algo, **geometry)
 
 
 def _conv_transpose(
@@ -276,13 +364,25 @@ def _conv_transpose(
         return ops.conv_grad_input(x, w, bias, y_size, stride, padding, dilation, groups, algo)
     except (RuntimeError, AttributeError, IndexError) as error:
         geometry = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups, "output size": y_size}
-        raise_clearly_transposed(error, d, x, w, bias, algo, **geometry)
+        raise_for_conv_transpose(error, d, x, w, bias, algo, **geometry)
 
 
 def _torch_names(x: Any, w: Any, input: Any, weight: Any) -> tuple[Any, Any]:
-    """x and w where input= or weight= was given."""
-    if x is not None and input is not None:
-        raise TorchconvError("input: expected x or input, which are the same argument, got both")
-    if w is not None and weight is not None:
-        raise TorchconvError("weight: expected w or weight, which are the same argument, got both")
-    return (input if x is None else x), (weight if w is None else w)
+    """x and w where torch's names may have been used for them."""
+    return _torch_name("x", x, input), _torch_name("w", w, weight, "weight")
+
+
+def _torch_name(name: str, value: Any, torch_value: Any, torch_name: str = "input") -> Any:
+    if value is not None and torch_value is not None:
+        raise TorchconvError(f"{torch_name}: expected {name} or {torch_name}, which are the same argument, got both")
+    return torch_value if value is None else value
+
+
+def _window(kernel_size: Any, dilation: Any, padding: Any, stride: Any) -> dict[str, Any]:
+    """The arguments that unfold and fold share."""
+    return {
+        "kernel_size": per_dimension("kernel_size", kernel_size, 2),
+        "stride": per_dimension("stride", stride, 2),
+        "padding": sides(padding, 2),
+        "dilation": per_dimension("dilation", dilation, 2),
+    }

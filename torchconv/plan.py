@@ -13,7 +13,7 @@ from torch._prims_common import suggest_memory_format
 from torchconv import _C
 from torchconv._arguments import Ints, Padding, batched, integer, padding_sides, per_dimension
 from torchconv._text import Printable
-from torchconv.errors import TorchconvError, raise_clearly
+from torchconv.errors import TorchconvError, raise_for_conv
 
 LEVELS = ("direct", "exact", "balanced")
 PASSES = ("fwd", "grad_input", "grad_weight")
@@ -159,7 +159,7 @@ def explain(
             for row in _C.explain(name, *geometry, **settings, has_bias=bias is not None, w_channels_last=w_nhwc)
         ]
     except (RuntimeError, AttributeError, IndexError) as error:
-        raise_clearly(error, d, x, w, bias, algo)
+        raise_for_conv(error, d, x, w, bias, algo)
     names = ("x", "w", "stride", "padding", "dilation", "groups")
     machine = {"isa": _C.current_isa(), "threads": _C.num_threads()}
     return Explanation({**dict(zip(names, geometry, strict=True)), **settings, **machine}, rows)
