@@ -27,9 +27,9 @@ def find_cuda() -> tuple[str | None, str]:
     if nvcc is None or not os.path.exists(nvcc):
         return None, "nvcc was not found when it was built"
     # nvcc may be a link or a wrapper script: only nvcc itself knows where its toolkit is.
-    lines = subprocess.run([nvcc, "--version", "--dryrun"], capture_output=True, text=True).stdout
-    plan = subprocess.run([nvcc, "--dryrun", "-c", "x.cu"], capture_output=True, text=True).stderr
-    release, here = re.search(r"release (\d+\.\d+)", lines), re.search(r"_HERE_=(\S+)", plan)
+    version = subprocess.run([nvcc, "--version"], capture_output=True, text=True).stdout
+    steps = subprocess.run([nvcc, "--dryrun", "-c", "x.cu"], capture_output=True, text=True).stderr
+    release, here = re.search(r"release (\d+\.\d+)", version), re.search(r"_HERE_=(\S+)", steps)
     if release is None or here is None:
         return None, f"{nvcc} did not tell its version when it was built"
     if release[1].split(".")[0] != torch.version.cuda.split(".")[0]:
