@@ -310,6 +310,7 @@ def replaced_forward():
         (lambda: nn.Conv3d(3, 4, 3), "torchconv has modules for Conv1d, Conv2d"),
         (lambda: nn.Conv2d(3, 4, 3, dtype=torch.complex64), "does not support torch.complex64"),
         (lambda: torchconv.nn.Conv2d(3, 4, 3), "computed by torchconv already"),
+        (lambda: torch.jit.trace(nn.Conv2d(1, 1, 1), torch.ones(1, 1, 2, 2)), "compiled by TorchScript"),
         (replaced_forward, "its forward was replaced on the instance"),
         (lambda: LazyPadded(3, 4), "uninitialised subclass"),
         (lambda: nn.Linear(3, 4), "not a convolution"),
@@ -344,7 +345,13 @@ def test_state_dict_of_a_converted_model_is_that_of_torch():
 
 
 def test_data_parallel_wrappers():
-    model, x = nn.DataParallel(nn.Sequential(nn.Conv2d(3, 4, 3))), torch.randn(2, 3, 8, 8)
-    torchconv.convert(model)
-    assert_runs_on_torchconv(model, x)
-    assert model.torchconv_report.converted == {"module.0": "Conv2d"}
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        plain, x = nn.Sequential(nn.Conv2d(3, 4, 3), PaddedConv(4, 4, 3)), torch.randn(2, 3, 8, 8)
+        expected = both(plain, x)
+        model = torchconv.convert(nn.parallel.DistributedDataParallel(plain))
+        assert_runs_on_torchconv(model, x)
+        assert_close(both(model, x), expected, rtol=1e-4, atol=1e-4)
+        assert model.torchconv_report.converted == {"module.0": "Conv2d", "module.1": "PaddedConv"}
+    finally:
+        torch.distributed.destroy_process_group()

@@ -100,6 +100,22 @@ def test_conv_transpose2d(arguments, expected, came):
         call(torchconv.conv_transpose2d, **arguments)
 
 
+@pytest.mark.parametrize(
+    "change, came",
+    [
+        (torch.Tensor.to_sparse, "torch.sparse_coo"),
+        (torch.Tensor.to_mkldnn, "torch._mkldnn"),
+        (lambda t: torch.quantize_per_tensor(t, 1.0, 0, torch.quint8), "torch.quint8"),
+    ],
+)
+def test_only_dense_tensors(change, came):
+    x, w = torch.zeros(1, 4, 8, 8), torch.zeros(4, 4, 3, 3)
+    with pytest.raises(torchconv.TorchconvError, match=f"^x: expected a dense tensor on cpu or cuda, got .*{came}"):
+        torchconv.conv2d(change(x), w)
+    with pytest.raises(torchconv.TorchconvError, match=f"^w: expected a dense tensor on cpu or cuda, got .*{came}"):
+        torchconv.conv_transpose2d(x, change(w))
+
+
 @pytest.mark.parametrize("function", [torchconv.conv1d, torchconv.conv_transpose1d])
 @pytest.mark.parametrize(
     "arguments, expected",

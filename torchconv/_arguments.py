@@ -42,14 +42,25 @@ def entries(name: str, value: Any, d: int, expected: str) -> Sequence[Any]:
     return listed
 
 
+def _is_plain(value: Any, d: int) -> bool:
+    """Whether value is what modules give: one int per dimension, of which there are one or two. Saves 1 us a call."""
+    return type(value) is tuple and len(value) == d and type(value[0]) is int and type(value[-1]) is int
+
+
 def per_dimension(name: str, value: Any, d: int) -> tuple[int, ...]:
     """stride, dilation, output_padding or kernel_size: an int, or one int per spatial dimension."""
+    if type(value) is int:
+        return (value,) * d
+    if _is_plain(value, d):
+        return value
     expected = f"an int or a sequence of {d}" if d > 1 else "an int"
     return tuple(integer(name, v, value, expected) for v in entries(name, value, d, expected))
 
 
 def sides(padding: Any, d: int) -> tuple[int, ...]:
     """(top, bottom, left, right) from an int or one entry per dimension, each an int or a pair (before, after)."""
+    if _is_plain(padding, d):
+        return (padding[0], padding[0], padding[-1], padding[-1])[: 2 * d]
     if isinstance(padding, str):
         raise TorchconvError(f"padding: expected numbers here, got {padding!r}")
     expected = "an int or ((left, right),)"
@@ -101,9 +112,10 @@ def transposed_size(
     groups: int,
 ) -> tuple[int, ...]:
     """The size of the output of a transposed convolution of x [N, C, spatial...] and w [C, K/groups, kernel...]."""
-    y_size = [x.shape[0], w.shape[1] * groups]
+    x_size, w_size = x.shape, w.shape
+    y_size = [x_size[0], w_size[1] * groups]
     for i, s in enumerate(stride):
-        full = (x.shape[2 + i] - 1) * s + dilation[i] * (w.shape[2 + i] - 1) + 1
+        full = (x_size[2 + i] - 1) * s + dilation[i] * (w_size[2 + i] - 1) + 1
         y_size.append(full - padding[2 * i] - padding[2 * i + 1] + output_padding[i])
     return tuple(y_size)
 
@@ -115,8 +127,10 @@ def cover_output_padding(
 
     The operator takes output_padding below stride only: it is what the convolution's floor(. / stride) hides.
     """
+    if not any(output_padding):
+        return x
     for o, s, dil in zip(output_padding, stride, dilation, strict=True):
-        if o < 0 or (o > 0 and o >= s and o >= dil):
+        if o < 0 or (o >= s and o >= dil):
             expected = "numbers that are not negative and less than stride or dilation"
             raise TorchconvError(f"output_padding: expected {expected}, got {list(output_padding)}")
     extra = [o // s if o else 0 for o, s in zip(output_padding, stride, strict=True)]

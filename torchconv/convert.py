@@ -117,6 +117,8 @@ def revert(model: ModuleT) -> ModuleT:
 
 def _reason_against(module: torch.nn.Module, cls: type) -> str | None:
     """Why a module that was not converted cannot be, or None if it can."""
+    if isinstance(module, torch.jit.ScriptModule):
+        return "compiled by TorchScript"
     if not issubclass(cls, _ConvNd):
         return "not a convolution"
     if issubclass(cls, tuple(_TORCH_CLASS)):

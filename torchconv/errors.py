@@ -2,6 +2,7 @@
 
 from typing import Any, NoReturn
 
+import torch
 from torch import Tensor
 
 
@@ -42,6 +43,9 @@ def raise_clearly(error: Exception, tensors: dict[str, Any], numbers: dict[str, 
     for name, value in tensors.items():
         if not isinstance(value, Tensor):
             raise TorchconvError(f"{name}: expected a torch.Tensor, got {type(value).__name__}") from None
+        if value.layout != torch.strided or value.is_quantized or value.device.type not in ("cpu", "cuda", "meta"):
+            came = f"{value.layout}, {value.dtype} on {value.device.type}"
+            raise TorchconvError(f"{name}: expected a dense tensor on cpu or cuda, got {came}") from None
     for name, value in numbers.items():
         if any(type(v) is int and abs(v) > LARGEST for v in (value if isinstance(value, tuple) else [value])):
             raise TorchconvError(f"{name}: expected numbers up to 2^40, got {value!r}") from None
