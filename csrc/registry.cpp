@@ -17,6 +17,9 @@ static std::vector<Row>& table() {
   static std::vector<Row> rows;
   return rows;
 }
+
+double error_of_rounded_sums(const ConvProblem& p, double unit) { return unit * (1 + 0.9 * std::sqrt(p.products_per_output())); }
+
 void add_row(const Row& row) { table().push_back(row); }
 
 const std::vector<Row>& rows() {

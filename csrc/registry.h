@@ -22,6 +22,10 @@ struct Row {
   bool direct;  // sums the very products: NaN and Inf stay local, componentwise error bounds hold
 };
 
+// Predicted error of sums that are rounded to `unit` after each product: it grows as the root of their length.
+// The factors fit what was measured for 1 to 5,000 products in float32 and float64, within a factor of 2.
+double error_of_rounded_sums(const ConvProblem&, double unit);
+
 void add_row(const Row& row);
 const std::vector<Row>& rows();
 

@@ -50,6 +50,10 @@ struct ConvProblem {
 
   int64_t Cg() const { return C / G; }  // channels per group
   int64_t Kg() const { return K / G; }
+  // How many products the sum behind one output has.
+  double products_per_output() const {
+    return pass == Pass::fwd ? double(Cg()) * R * S : pass == Pass::grad_input ? double(Kg()) * R * S : double(N) * P * Q;
+  }
   double macs() const { return double(N) * K * P * Q * Cg() * R * S; }
 
   // Strides of the image tensors, in elements, from the layout: n c h w.

@@ -25,20 +25,13 @@ static double cost_fwd(const ConvProblem& p) { return cost(p, im2col::tile_macs_
 static double cost_grad_input(const ConvProblem& p) { return cost(p, im2col::tile_macs_grad_input(p)); }
 static double cost_grad_weight(const ConvProblem& p) { return cost(p, im2col::tile_macs_grad_weight(p)); }
 
-// Rounding errors of a sum of n products grow as sqrt(n); blocks of 256 add up apart from each other.
-static double error_of_sum(const ConvProblem& p, double length) {
-  const double unit = p.dtype == DType::f64 ? 1.1e-16 : 6e-8;
-  return unit * (2 + 0.35 * __builtin_sqrt(length));
-}
-static double error_fwd(const ConvProblem& p) { return error_of_sum(p, double(p.Cg() * p.R * p.S)); }
-static double error_grad_input(const ConvProblem& p) { return error_of_sum(p, double(p.Kg() * p.R * p.S)); }
-static double error_grad_weight(const ConvProblem& p) { return error_of_sum(p, double(p.N * p.P * p.Q)); }
+static double error(const ConvProblem& p) { return error_of_rounded_sums(p, p.dtype == DType::f64 ? 1.1e-16 : 6e-8); }
 
 void add_im2col_rows() {
   using namespace im2col;
-  add_row({"im2col", Pass::fwd, Device::cpu, supports, cost_fwd, error_fwd, workspace_fwd, run_fwd, true});
-  add_row({"im2col", Pass::grad_input, Device::cpu, supports, cost_grad_input, error_grad_input, workspace_grad_input, run_grad_input, true});
-  add_row({"im2col", Pass::grad_weight, Device::cpu, supports, cost_grad_weight, error_grad_weight, workspace_grad_weight, run_grad_weight, true});
+  add_row({"im2col", Pass::fwd, Device::cpu, supports, cost_fwd, error, workspace_fwd, run_fwd, true});
+  add_row({"im2col", Pass::grad_input, Device::cpu, supports, cost_grad_input, error, workspace_grad_input, run_grad_input, true});
+  add_row({"im2col", Pass::grad_weight, Device::cpu, supports, cost_grad_weight, error, workspace_grad_weight, run_grad_weight, true});
 }
 
 }  // namespace torchconv
