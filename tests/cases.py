@@ -1,0 +1,134 @@
+"""Every convolution problem that the tests run, named once.
+
+All are small (at most a few million multiply-adds), so that the naive rows can run them too; between them
+they reach every tail, branch and block boundary that a kernel may have.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class Case:
+    """One problem: x [N, C, *size], w [K, C/groups, *kernel]. padding has two entries per dimension: before, after."""
+
+    name: str
+    N: int
+    C: int
+    size: tuple[int, ...]
+    K: int
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+    @property
+    def x_size(self) -> list[int]:
+        return [self.N, self.C, *self.size]
+
+    @property
+    def w_size(self) -> list[int]:
+        return [self.K, self.C // self.groups, *self.kernel]
+
+    @cached_property
+    def y_size(self) -> list[int]:
+        pads = zip(self.padding[::2], self.padding[1::2])
+        window = zip(self.size, pads, self.kernel, self.stride, self.dilation)
+        return [self.N, self.K, *((h + sum(pad) - dil * (r - 1) - 1) // step + 1 for h, pad, r, step, dil in window)]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def case(name, N, C, size, K, kernel, stride=1, padding=0, dilation=1, groups=1) -> Case:
+    """A Case from short forms: an int stands for every dimension, one padding per dimension for both sides."""
+    d = len(size)
+    every = lambda value: value if isinstance(value, tuple) else (value,) * d  # noqa: E731
+    pads = every(padding)
+    if len(pads) == d:
+        pads = tuple(p for p in pads for _ in range(2))
+    return Case(name, N, C, size, K, every(kernel), every(stride), pads, every(dilation), groups)
+
+
+ALL = [
+    # What networks are made of.
+    case("3x3", 2, 16, (14, 14), 32, 3, padding=1),
+    case("3x3 stride 2", 2, 16, (14, 15), 24, 3, stride=2, padding=1),
+    case("1x1", 2, 32, (7, 7), 48, 1),
+    case("1x1 stride 2", 2, 24, (9, 8), 16, 1, stride=2),
+    case("1x1 padded", 1, 5, (6, 7), 9, 1, padding=1),
+    case("5x5", 1, 8, (13, 11), 12, 5, padding=2),
+    case("stem 7x7 stride 2", 1, 3, (33, 32), 17, 7, stride=2, padding=3),
+    case("patches 4x4", 1, 3, (16, 16), 20, 4, stride=4),
+    case("depthwise 3x3", 2, 19, (10, 11), 19, 3, padding=1, groups=19),
+    case("depthwise 5x5 stride 2", 1, 32, (11, 11), 32, 5, stride=2, padding=2, groups=32),
+    case("depthwise with multiplier", 1, 6, (8, 9), 18, 3, padding=1, groups=6),
+    case("32x4 groups", 1, 128, (7, 7), 128, 3, padding=1, groups=32),
+    case("atrous 3x3", 1, 8, (15, 15), 8, 3, padding=4, dilation=4),
+    # Channels: every tail of a vector and of a register block.
+    case("1 channel", 2, 1, (9, 9), 1, 3, padding=1),
+    case("1 to 33 channels", 1, 1, (8, 9), 33, 3, padding=1),
+    case("33 to 1 channels", 1, 33, (8, 9), 1, 3, padding=1),
+    case("3 to 5 channels", 3, 3, (7, 6), 5, 3, padding=1),
+    case("17 to 31 channels", 1, 17, (9, 7), 31, 3, padding=1),
+    case("groups of 3 and 5", 2, 9, (8, 8), 15, 3, padding=1, groups=3),
+    case("groups of 17 and 1", 1, 34, (6, 7), 2, 3, groups=2),
+    case("groups of 1 and 7", 1, 4, (6, 7), 28, 2, groups=4),
+    case("1x1 groups", 2, 12, (5, 5), 20, 1, groups=4),
+    case("1x1 depthwise", 2, 7, (5, 5), 7, 1, groups=7),
+    # Beyond one block: reduction length, output channels, places.
+    case("long reduction", 1, 65, (9, 10), 20, 3, padding=1),
+    case("long reduction at one place", 1, 150, (3, 3), 40, 3),
+    case("1x1 long reduction", 1, 600, (4, 5), 30, 1),
+    case("many output channels", 1, 4, (6, 6), 530, 3, padding=1),
+    case("many places", 1, 2, (70, 75), 3, 3, padding=1),
+    case("1x1 many places", 1, 3, (80, 70), 5, 1),
+    case("long batch", 37, 3, (4, 5), 6, 3, padding=1),
+    # Kernels.
+    case("2x2", 1, 6, (7, 8), 10, 2),
+    case("4x4 padded", 1, 5, (9, 8), 7, 4, padding=2),
+    case("1x7", 1, 6, (8, 12), 10, (1, 7), padding=(0, 3)),
+    case("7x1", 1, 6, (12, 8), 10, (7, 1), padding=(3, 0)),
+    case("3x5", 2, 5, (9, 10), 11, (3, 5), padding=(1, 2)),
+    case("whole input", 3, 8, (6, 5), 10, (6, 5)),
+    case("11x11", 1, 4, (16, 15), 6, 11, padding=5),
+    case("larger than the input", 2, 3, (3, 2), 4, (7, 8), padding=(3, 4)),
+    case("31x31 larger than the input", 1, 2, (9, 9), 2, 31, padding=15, groups=2),
+    # Padding.
+    case("one-sided padding", 1, 4, (8, 8), 6, 3, padding=(2, 0, 0, 2)),
+    case("four paddings", 2, 3, (7, 8), 5, 3, padding=(0, 1, 2, 3)),
+    case("even kernel same", 1, 5, (8, 9), 7, 4, padding=(1, 2, 1, 2)),
+    case("strided same", 1, 4, (8, 8), 6, 3, stride=2, padding=(0, 1, 0, 1)),
+    case("padding beyond the kernel", 1, 3, (4, 5), 4, 2, padding=(5, 4, 3, 6)),
+    case("only padding at the edges", 1, 3, (2, 2), 4, 3, stride=2, padding=7),
+    # Strides and dilation.
+    case("stride beyond the kernel", 2, 5, (17, 16), 7, 2, stride=(5, 4)),
+    case("stride beyond the input", 1, 4, (6, 6), 5, 3, stride=9, padding=1),
+    case("two strides", 1, 4, (11, 13), 6, 3, stride=(1, 3), padding=1),
+    case("stride leaves a rest", 1, 4, (12, 14), 6, 3, stride=4),
+    case("two dilations", 1, 4, (12, 13), 6, 3, padding=(1, 3), dilation=(1, 3)),
+    case("dilation and stride", 2, 5, (14, 15), 7, 3, stride=2, padding=2, dilation=2),
+    case("dilation beyond the input", 1, 3, (5, 5), 4, 3, padding=7, dilation=7),
+    case("all at once", 1, 6, (11, 12), 9, (2, 3), stride=(3, 2), padding=(0, 2, 1, 0), dilation=(2, 1), groups=3),
+    # Sizes 0 and 1.
+    case("one pixel", 1, 1, (1, 1), 1, 1),
+    case("one pixel 3x3", 2, 5, (1, 1), 6, 3, padding=1),
+    case("one row", 1, 4, (1, 20), 6, (1, 3)),
+    case("one column", 1, 4, (20, 1), 6, (3, 1)),
+    case("empty batch", 0, 3, (5, 5), 4, 3),
+    case("no input channels", 2, 0, (5, 5), 4, 3),
+    case("no output channels", 2, 3, (5, 5), 0, 3),
+    case("empty rows", 1, 3, (0, 5), 4, 3, padding=2),
+    # 1-D.
+    case("1-D", 2, 6, (20,), 9, 3, padding=1),
+    case("1-D long", 1, 3, (701,), 4, 9, padding=4),
+    case("1-D strided", 2, 5, (23,), 7, 4, stride=3, padding=(0, 2)),
+    case("1-D dilated in groups", 1, 8, (25,), 12, 3, padding=(4, 1), dilation=2, groups=4),
+    case("1-D depthwise", 2, 17, (15,), 17, 5, padding=2, groups=17),
+    case("1-D pointwise", 2, 33, (13,), 20, 1),
+    case("1-D one element", 1, 1, (1,), 1, 1),
+]  # fmt: skip
+
+BY_NAME = {c.name: c for c in ALL}
+assert len(BY_NAME) == len(ALL), "two cases share a name"

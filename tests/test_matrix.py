@@ -1,0 +1,257 @@
+"""Every row of the registry on every case, dtype, layout and instruction set.
+
+The list comes from the registry, so a new row cannot go untested. By default a seeded sample runs in which any
+three values of any three factors occur together; --full runs every cell. Every cell runs with a workspace and an
+output that start as NaN, so a result that depends on what was there before fails.
+"""
+
+import itertools
+import random
+from typing import NamedTuple
+
+import cases
+import pytest
+import torch
+from reference import PASSES, Operands, add_bias, bilinear, operands, result
+from torch import Tensor
+
+from torchconv import _C
+
+OPERATORS = {name: getattr(torch.ops.torchconv, f"conv_{name}") for name in PASSES}
+DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
+LAYOUTS = ("nchw", "nhwc", "nhwc and nchw", "nchw and nhwc", "strided", "expanded")
+ISAS = ("baseline", "avx2", "avx512")
+FILLS = ("integers", "normal")
+
+
+class Cell(NamedTuple):
+    algo: str
+    pass_: str
+    device: str
+    case: str
+    dtype: str
+    layout: str
+    isa: str
+    fill: str
+    threads: int
+    bias: bool
+
+    def __str__(self) -> str:
+        extra = f"{self.threads} threads" + (", bias" if self.bias else "")
+        return "|".join((*self[:8], extra))
+
+
+def all_cells(rng: random.Random) -> list[Cell]:
+    """Threads and bias are drawn for each cell instead of multiplying the matrix by six."""
+    isas = ISAS[: ISAS.index(_C.detected_isa()) + 1]
+    product = itertools.product(_C.rows(), cases.BY_NAME, DTYPES, LAYOUTS, isas, FILLS)
+    return [
+        Cell(*row, *rest, threads=rng.choice((1, 2, 3)), bias=row[1] != "grad_weight" and rng.random() < 0.5)
+        for row, *rest in product
+    ]
+
+
+def sample(cells: list[Cell], rng: random.Random) -> list[Cell]:
+    """In random order, the cells that hold three values together that no cell before them held."""
+    seen: set[tuple] = set()
+    chosen = []
+    for cell in rng.sample(cells, len(cells)):
+        factors = enumerate((cell[:3], *cell[3:]))
+        triples = set(itertools.combinations(factors, 3))
+        if not triples <= seen:
+            seen |= triples
+            chosen.append(cell)
+    return chosen
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "cell" in metafunc.fixturenames:
+        rng = random.Random(metafunc.config.getoption("--seed"))
+        cells = all_cells(rng)
+        chosen = cells if metafunc.config.getoption("--full") else sample(cells, rng)
+        # Cells that share a reference result stand together, so that its cache serves them.
+        chosen.sort(key=lambda cell: (cell.case, cell.dtype, cell.fill, cell.layout == "expanded", cell))
+        metafunc.parametrize("cell", chosen, ids=str)
+    if "row" in metafunc.fixturenames:
+        metafunc.parametrize("row", _C.rows(), ids="|".join)
+
+
+@pytest.fixture(autouse=True)
+def garbage_in_new_tensors():
+    """torch fills new tensors with NaN, and the bytes of a workspace with 255, which is NaN in every float type."""
+    torch.use_deterministic_algorithms(True)
+    assert torch.utils.deterministic.fill_uninitialized_memory and torch.empty(1).isnan()
+    yield
+    torch.use_deterministic_algorithms(False)
+
+
+def lay_out(t: Tensor, layout: str) -> Tensor:
+    """The same values in other strides. 3-D tensors stand in for nhwc with their channels innermost."""
+    if layout == "nhwc":
+        order = (0, *range(2, t.dim()), 1)
+        return t.permute(order).contiguous().permute([order.index(i) for i in range(t.dim())])
+    if layout == "strided":
+        wide = torch.full([2 * n + 1 for n in t.shape], torch.nan, dtype=t.dtype, device=t.device)
+        inner = wide[tuple(slice(1, None, 2) for _ in t.shape)]
+        return inner.copy_(t)
+    return t.contiguous()
+
+
+def expand_again(t: Tensor, like: Tensor) -> Tensor:
+    """Conversion made t dense; this gives it back the zero strides of `like`."""
+    first = tuple(slice(0, 1) if stride == 0 else slice(None) for stride in like.stride())
+    return t[first].expand(like.shape)
+
+
+def arguments(cell: Cell, o: Operands) -> tuple[Tensor, Tensor, Tensor | None]:
+    """The two operands of the pass and its bias, in the cell's dtype, layout and device."""
+    a, b = o.of(cell.pass_)
+    layouts = cell.layout.split(" and ")
+
+    def place(t: Tensor, layout: str) -> Tensor:
+        placed = t.to(cell.device, DTYPES[cell.dtype])
+        return expand_again(placed, t) if layout == "expanded" else lay_out(placed, layout)
+
+    bias = bias_of(cell, o)
+    return place(a, layouts[0]), place(b, layouts[-1]), None if bias is None else place(bias, "strided")
+
+
+def bias_of(cell: Cell, o: Operands) -> Tensor | None:
+    return (o.y_bias if cell.pass_ == "fwd" else o.x_bias) if cell.bias else None
+
+
+def run(cell: Cell, a: Tensor, b: Tensor, bias: Tensor | None) -> Tensor:
+    c = cases.BY_NAME[cell.case]
+    geometry = (c.stride, c.padding, c.dilation, c.groups, cell.algo)
+    match cell.pass_:
+        case "fwd":
+            return OPERATORS["fwd"](a, b, bias, *geometry)
+        case "grad_input":
+            return OPERATORS["grad_input"](a, b, bias, c.x_size, *geometry)
+        case _:
+            return OPERATORS["grad_weight"](a, b, c.w_size, *geometry)
+
+
+def explain(cell: Cell, a: Tensor, b: Tensor) -> dict:
+    c = cases.BY_NAME[cell.case]
+    candidates = _C.explain(
+        cell.pass_, c.x_size, c.w_size, c.stride, c.padding, c.dilation, c.groups, cell.algo, cell.dtype,
+        "nhwc" if output_format(a) == torch.channels_last else "nchw", cell.device, cell.bias,
+        w_channels_last=b.dim() == 4 and b.is_contiguous(memory_format=torch.channels_last),
+    )  # fmt: skip
+    return next(d for d in candidates if d["algo"] == cell.algo)
+
+
+def output_format(first: Tensor) -> torch.memory_format:
+    """Results take the memory format of the first operand, by torch's own rule."""
+    return torch._prims_common.suggest_memory_format(first) if first.dim() == 4 else torch.contiguous_format
+
+
+def products_per_output(cell: Cell) -> int:
+    c = cases.BY_NAME[cell.case]
+    window = torch.Size(c.kernel).numel()
+    return {
+        "fwd": c.C // c.groups * window,
+        "grad_input": c.K // c.groups * window,
+        "grad_weight": c.N * torch.Size(c.y_size[2:]).numel(),
+    }[cell.pass_]
+
+
+def relative_error(result: Tensor, reference: Tensor, products: int) -> float:
+    """max|y - ref| / max|ref|. Where few outputs all happen to cancel, their standard deviation is the scale."""
+    scale = max(reference.abs().max().item(), products**0.5) or 1.0
+    return (result.double() - reference).abs().max().item() / scale
+
+
+def test_cell(cell: Cell, seed: int) -> None:
+    need_device(cell.device)
+    _C.set_max_isa(cell.isa)
+    torch.set_num_threads(1)  # waking a second one for each small product of the reference costs more than it saves
+    problem = (cases.BY_NAME[cell.case], DTYPES[cell.dtype], cell.fill, cell.layout == "expanded", seed)
+    o = operands(*problem)
+    expected = add_bias(result(cell.pass_, *problem), bias_of(cell, o))
+    torch.set_num_threads(cell.threads)
+    a, b, bias = arguments(cell, o)
+    row = explain(cell, a, b)
+    if not row["supported"] and expected.numel():
+        with pytest.raises(RuntimeError, match="torchconv: algo: .*" + cell.algo) as caught:
+            run(cell, a, b, bias)
+        assert row["reason"] and row["reason"] in str(caught.value)
+        return
+    y = run(cell, a, b, bias).cpu()  # one without elements is right without any row
+    assert y.dtype == DTYPES[cell.dtype]
+    assert y.shape == expected.shape
+    assert y.stride() == torch.empty(expected.shape).to(memory_format=output_format(a)).stride()
+    if y.numel() == 0:
+        return
+    if cell.fill == "integers" and row["direct"]:
+        torch.testing.assert_close(y, expected.to(y.dtype), rtol=0, atol=0)
+    else:
+        # A prediction is the 99th percentile, and the largest of many errors hardly varies: twice it is a mistake.
+        assert relative_error(y, expected, products_per_output(cell)) <= 2 * row["error"]
+
+
+def need_device(device: str) -> None:
+    if device == "cuda" and not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+
+
+def cell_of(row: tuple, case: str, dtype: str = "float32", layout: str = "nchw", threads: int = 1) -> Cell:
+    need_device(row[2])
+    return Cell(*row, case, dtype, layout, _C.detected_isa(), "normal", threads, False)
+
+
+def supported(cell: Cell, a: Tensor, b: Tensor) -> dict:
+    """What explain says of the cell's row. Skips where it cannot run; test_cell checks that it then raises."""
+    row = explain(cell, a, b)
+    if not row["supported"]:
+        pytest.skip(row["reason"])
+    return row
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("case", ["3x3", "long reduction"])
+def test_predicted_error(row, dtype, case):
+    """The prediction is the 99th percentile, so one of twelve draws may pass it, and it is no blanket bound either."""
+    cell = cell_of(row, case, dtype)
+    errors = []
+    for seed in range(12):
+        problem = (cases.BY_NAME[case], DTYPES[dtype], "normal", False, seed)
+        a, b, _ = arguments(cell, operands(*problem))
+        predicted = supported(cell, a, b)["error"]
+        expected = result(cell.pass_, *problem)
+        errors.append(relative_error(run(cell, a, b, None).cpu(), expected, products_per_output(cell)))
+    assert sum(error > predicted for error in errors) <= 1
+    assert predicted <= 30 * max(errors)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("case", ["3x3", "many places", "long batch"])
+def test_same_bits_whatever_the_workspace_held(row, case, layout, threads):
+    cell = cell_of(row, case, "float32", layout, threads)
+    torch.set_num_threads(threads)
+    a, b, _ = arguments(cell, operands(cases.BY_NAME[case], torch.float32, "normal"))
+    supported(cell, a, b)
+    first = run(cell, a, b, None)
+    torch.use_deterministic_algorithms(False)  # new tensors now hold whatever was in memory
+    assert torch.equal(run(cell, a, b, None), first)
+
+
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("case", [c.name for c in cases.ALL if 0 not in (c.N, c.C, c.K, *c.size)])
+def test_nonfinite_values_stay_where_direct_sums_have_them(row, case, layout, seed):
+    """One NaN and one infinity in the first operand reach the sums that they are part of, and no other."""
+    cell = cell_of(row, case, layout=layout)
+    torch.set_num_threads(1)
+    c = cases.BY_NAME[case]
+    first, second = operands(c, torch.float32, "integers", False, seed).of(cell.pass_)
+    flat = first.flatten().clone()
+    place = random.Random(seed).sample(range(flat.numel()), min(2, flat.numel()))
+    flat[place] = torch.tensor([torch.nan, torch.inf][: len(place)], dtype=flat.dtype)
+    first = flat.view(first.shape)
+    a, b = (lay_out(t.to(cell.device, torch.float32), layout) for t in (first, second))
+    if not supported(cell, a, b)["direct"]:
+        pytest.skip("this row does not sum the products directly")
+    expected = bilinear(cell.pass_, first, second, c).float()
+    torch.testing.assert_close(run(cell, a, b, None).cpu(), expected, rtol=0, atol=0, equal_nan=True)
