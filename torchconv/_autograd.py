@@ -8,7 +8,7 @@ Three front ends share the rules, because no single one does everything well:
   dispatched   torch.library.register_autograd: one node per operator in compiled and exported graphs, slower, and
                silently zero under forward-mode AD
   transformed  an autograd.Function with setup_context, jvp and vmap, for torch.func and forward-mode AD
-Forward and backward of a 1x1x1x1 conv2d take 33 us, 59 us and 49 us in this order.
+For forward and backward of a 1x1x1x1 conv2d, dispatched takes 1.45 times as long as eager and transformed 1.6 times.
 """
 
 from collections.abc import Callable
@@ -18,24 +18,26 @@ import torch
 from torch import Tensor
 
 from torchconv import _autocast, _vmap, ops
+from torchconv._direct import kernels_for
 from torchconv._fake import check_bias
 
 # Per operand: the gradient, from g (the gradient of the result), the arguments after the tensors, and the operands.
+# f has the operators: the module ops, or kernels alone where no further derivative is wanted.
 DERIVATIVES: dict[str, tuple[Callable[..., Tensor], ...]] = {
     "conv_fwd": (
-        lambda g, rest, x, w: ops.conv_grad_input(g, w, None, x.shape, *rest),
-        lambda g, rest, x, w: ops.conv_grad_weight(x, g, w.shape, *rest),
+        lambda f, g, rest, x, w: f.conv_grad_input(g, w, None, x.shape, *rest),
+        lambda f, g, rest, x, w: f.conv_grad_weight(x, g, w.shape, *rest),
     ),
     "conv_grad_input": (
-        lambda g, rest, grad_y, w: ops.conv_fwd(g, w, None, *rest[1:]),
-        lambda g, rest, grad_y, w: ops.conv_grad_weight(g, grad_y, w.shape, *rest[1:]),
+        lambda f, g, rest, grad_y, w: f.conv_fwd(g, w, None, *rest[1:]),
+        lambda f, g, rest, grad_y, w: f.conv_grad_weight(g, grad_y, w.shape, *rest[1:]),
     ),
     "conv_grad_weight": (
-        lambda g, rest, x, grad_y: ops.conv_grad_input(grad_y, g, None, x.shape, *rest[1:]),
-        lambda g, rest, x, grad_y: ops.conv_fwd(x, g, None, *rest[1:]),
+        lambda f, g, rest, x, grad_y: f.conv_grad_input(grad_y, g, None, x.shape, *rest[1:]),
+        lambda f, g, rest, x, grad_y: f.conv_fwd(x, g, None, *rest[1:]),
     ),
-    "unfold": (lambda g, rest, x: ops.fold(g, x.shape[2:], *rest),),
-    "fold": (lambda g, rest, columns: ops.unfold(g, *rest[1:]),),
+    "unfold": (lambda f, g, rest, x: f.fold(g, x.shape[2:], *rest),),
+    "fold": (lambda f, g, rest, columns: f.unfold(g, *rest[1:]),),
 }
 WITH_BIAS = ("conv_fwd", "conv_grad_input")
 AUTOCAST = ("conv_fwd", "conv_grad_input", "conv_grad_weight")  # unfold and fold keep the dtype, as torch's do
@@ -44,17 +46,16 @@ AUTOCAST = ("conv_fwd", "conv_grad_input", "conv_grad_weight")  # unfold and fol
 class Operator(NamedTuple):
     """The ways to call one operator. Each takes the arguments as the schema lists them."""
 
+    name: str
     autocasts: bool
     dispatched: Callable[..., Tensor]  # torch.ops.torchconv.<name>
-    kernel: Callable[..., Tensor]  # straight to a kernel; a DispatchKeySet comes before the arguments
-    eager: Callable[..., Tensor]  # a DispatchKeySet comes after the arguments
+    eager: Callable[..., Tensor]  # the kernels to use come after the arguments
     transformed: Callable[..., Tensor]
 
 
 def build(name: str) -> Operator:
     """Registers the derivatives and the autocast rule of torch.ops.torchconv.<name> and returns the ways to call it."""
     op = getattr(torch.ops.torchconv, name).default
-    kernel = op._handle.redispatch_boxed
     derivatives = DERIVATIVES[name]
     arity = len(derivatives)
     tensors = arity + (name in WITH_BIAS)
@@ -66,7 +67,8 @@ def build(name: str) -> Operator:
 
     def gradients(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         operands, needed = ctx.saved_tensors, ctx.needs_input_grad
-        grads = [d(g, ctx.rest, *operands) if needed[i] else None for i, d in enumerate(derivatives)]
+        f = None if torch.is_grad_enabled() else kernels_for((g, *operands))
+        grads = [d(f or ops, g, ctx.rest, *operands) if needed[i] else None for i, d in enumerate(derivatives)]
         if tensors > arity:
             grads.append(g.sum((0, 2, 3)[: g.dim() - 1]) if needed[arity] else None)
         return *grads, *[None] * (len(needed) - len(grads))
@@ -78,7 +80,7 @@ def build(name: str) -> Operator:
         def forward(ctx: Any, *args: Any) -> Tensor:
             ctx.save_for_backward(*args[:arity])
             ctx.rest = args[tensors:-1]
-            return kernel(args[-1], *args[:-1])
+            return getattr(args[-1], name)(*args[:-1])
 
     class Transformed(torch.autograd.Function):
         setup_context = staticmethod(save)
@@ -115,4 +117,4 @@ def build(name: str) -> Operator:
         check_bias(bias, y.shape[1])
         return y + bias.reshape(-1, *[1] * (y.dim() - 2))
 
-    return Operator(name in AUTOCAST, op, kernel, Eager.apply, transformed)
+    return Operator(name, name in AUTOCAST, op, Eager.apply, transformed)

@@ -12,11 +12,11 @@ from typing import Any
 import torch
 import torch.autograd.forward_ad as forward_ad
 from torch import Tensor
-from torch.autograd import profiler
 from torch.compiler import is_compiling
 
 import torchconv._C  # noqa: F401  registers torch.ops.torchconv
 from torchconv import _autocast, _autograd
+from torchconv._direct import kernels_for
 
 _C = torch._C
 Ints = Sequence[int]
@@ -78,57 +78,27 @@ def fold(columns: Tensor, output_size: Ints, kernel_size: Ints, stride: Ints, pa
 
 
 def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Tensor:
-    """Takes the fastest way that the active modes allow; see _autograd for what each way can do."""
+    """Takes the fastest way that the tensors and the active modes allow; _autograd says what each can do."""
+    kernels = kernels_for(tensors)
+    if kernels is None:
+        return _call_indirect(op, tensors, rest)
+    if torch.is_grad_enabled() and _C._any_requires_grad(*tensors):
+        return op.eager(*tensors, *rest, kernels)
+    return getattr(kernels, op.name)(*tensors, *rest)
+
+
+def _call_indirect(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Tensor:
     if is_compiling():
         return op.dispatched(*tensors, *rest)
     if op.autocasts and _C._is_any_autocast_enabled():
         tensors = _autocast.cast(tensors)
+        with _autocast.disabled():
+            return _call(op, tensors, rest)
     if _C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
         return op.transformed(*tensors, *rest)
-    keys = None if _is_observed() else _kernel_keys(tensors)
-    if keys is None:
-        return op.dispatched(*tensors, *rest)
-    if torch.is_grad_enabled() and _C._any_requires_grad(*tensors):
-        return op.eager(*tensors, *rest, keys)
-    return op.kernel(keys, *tensors, *rest)
+    return op.dispatched(*tensors, *rest)
 
 
-def _is_observed() -> bool:
-    """Whether a mode, a tracer or the profiler wants to see the operator, which going straight to a kernel hides."""
-    return (
-        _C._len_torch_dispatch_stack() > 0
-        or _C._len_torch_function_stack() > 0
-        or _C._get_tracing_state() is not None
-        or profiler._is_profiler_enabled
-    )
-
-
-def _kernel_keys(tensors: tuple[Tensor | None, ...]) -> "torch._C.DispatchKeySet | None":
-    """The dispatch key of the kernel, if all tensors are plain: no subclass, lazy negation, zero tensor or wrapper."""
-    keys = None
-    for t in tensors:
-        if t is not None:
-            found = _PLAIN.get(_C._dispatch_keys(t).raw_repr()) if type(t) in (Tensor, torch.nn.Parameter) else None
-            if found is None:
-                return None
-            keys = keys or found
-    return keys
-
-
-def _plain_keys() -> dict[int, "torch._C.DispatchKeySet"]:
-    """What the key sets of plain tensors are, and the kernel's key in each. Inference tensors have no autograd keys."""
-    plain = {}
-    for device in ("CPU", "CUDA"):
-        kernel, autograd, autocast, inplace = (
-            _C.DispatchKeySet(getattr(_C.DispatchKey, key))
-            for key in (device, f"Autograd{device}", f"Autocast{device}", "ADInplaceOrView")
-        )
-        plain[(kernel | autocast).raw_repr()] = kernel
-        plain[(kernel | autocast | autograd | inplace).raw_repr()] = kernel
-    return plain
-
-
-_PLAIN = _plain_keys()
 _conv_fwd = _autograd.build("conv_fwd")
 _conv_grad_input = _autograd.build("conv_grad_input")
 _conv_grad_weight = _autograd.build("conv_grad_weight")
