@@ -259,6 +259,16 @@ def test_compiles_in_one_graph_for_every_size():
         assert_close(compiled(x, w), f(x, w))
 
 
+@pytest.mark.parametrize("kernel", [1, 3, 4])
+def test_same_with_stride_exports_for_every_size(kernel):
+    m = torchconv.nn.Conv2d(2, 3, kernel, stride=2, padding="same")
+    height, width = torch.export.Dim("height", min=4, max=100), torch.export.Dim("width", min=4, max=100)
+    exported = torch.export.export(m, (torch.randn(1, 2, 8, 9),), dynamic_shapes=({2: height, 3: width},))
+    for size in ((8, 9), (5, 6), (13, 100)):
+        x = torch.randn(1, 2, *size)
+        assert_close(exported.module()(x), m(x))
+
+
 def test_fx_keeps_one_node_per_convolution():
     class Model(torch.nn.Module):
         def forward(self, x, w):

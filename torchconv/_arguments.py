@@ -81,9 +81,11 @@ def same_sides(
     # Not strict: a w of another rank is for the operator to reject.
     for n, k, s, dil in zip(size, kernel, stride, dilation, strict=False):
         total: Any = dil * (k - 1)
-        if s > 1:
-            # Not max(): on a symbolic size that would compile for one of the two cases only.
-            total = torch.sym_max((-(-n // s) - 1) * s + total + 1 - n, 0)
+        if s > 1 and total > 0:
+            # torch.sym_max stands only where it must: torch.export cannot reason about symbolic sizes through it.
+            short = total < s - 1
+            total -= (n - 1) % s
+            total = torch.sym_max(total, 0) if short else total
         out += (total // 2, total - total // 2)
     return tuple(out)
 

@@ -70,7 +70,7 @@ def precision(level: str | float) -> Iterator[None]:
 
 def _algo(level: Any) -> str:
     if isinstance(level, str) and level in LEVELS:
-        return f"auto:{level}"
+        return "auto" if level == "balanced" else f"auto:{level}"
     if isinstance(level, (int, float)) and not isinstance(level, bool) and level > 0:
         return f"auto:{float(level)!r}"
     raise TorchconvError(f"level: expected one of {', '.join(LEVELS)}, or a positive number, got {level!r}")
