@@ -29,7 +29,7 @@ def main(argv: list[str] | None = None) -> None:
     )
     parser.add_argument("--part", choices=("efficientnet", "digits"), help="run this part only")
     parser.add_argument("--epochs", type=int, default=8, help="epochs of training on the digits (default: 8)")
-    parser.add_argument("--repeats", type=int, default=7, help="timings of each layer, of which the median counts")
+    parser.add_argument("--repeats", type=int, default=5, help="timings of each layer (default: 5; the median counts)")
     parser.add_argument("--report", type=Path, default=Path("report/demo.json"), help="where the figures go as JSON")
     args = parser.parse_args(argv)
     if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
