@@ -11,6 +11,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="what samples and random inputs start from (default 0)")
 
 
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"samples and random inputs start from --seed {config.getoption('--seed')}"
+
+
 @pytest.fixture
 def full(request: pytest.FixtureRequest) -> bool:
     return request.config.getoption("--full")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import cases
 import pytest
 import torch
+from layouts import lay_out
 from reference import PASSES, Operands, add_bias, bilinear, operands, result
 from torch import Tensor
 
@@ -83,18 +84,6 @@ def garbage_in_new_tensors():
     assert torch.utils.deterministic.fill_uninitialized_memory and torch.empty(1).isnan()
     yield
     torch.use_deterministic_algorithms(False)
-
-
-def lay_out(t: Tensor, layout: str) -> Tensor:
-    """The same values in other strides. 3-D tensors stand in for nhwc with their channels innermost."""
-    if layout == "nhwc":
-        order = (0, *range(2, t.dim()), 1)
-        return t.permute(order).contiguous().permute([order.index(i) for i in range(t.dim())])
-    if layout == "strided":
-        wide = torch.full([2 * n + 1 for n in t.shape], torch.nan, dtype=t.dtype, device=t.device)
-        inner = wide[tuple(slice(1, None, 2) for _ in t.shape)]
-        return inner.copy_(t)
-    return t.contiguous()
 
 
 def expand_again(t: Tensor, like: Tensor) -> Tensor:
