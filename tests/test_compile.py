@@ -188,3 +188,22 @@ def test_unbacked_batch():
     x, w = torch.randn(6, 3, 5, 5), torch.randn(4, 3, 3, 3)
     with torch._dynamo.config.patch(capture_dynamic_output_shape_ops=True):
         torch.testing.assert_close(torch.compile(f, fullgraph=True)(x, w), f(x, w))
+
+
+TRANSFORMS = {
+    "jvp": lambda x, w: torch.func.jvp(lambda w: torchconv.conv2d(x, w), (w,), (w,))[1],
+    "grad": lambda x, w: torch.func.grad(lambda w: torchconv.conv2d(x, w).square().sum())(w),
+    "per-sample": lambda x, w: torch.vmap(torch.func.grad(lambda w, x: torchconv.conv2d(x, w).sum()), (None, 0))(w, x),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+def test_transforms_inside_compiled_code_run_uncompiled(transform):
+    """A graph through them would have no tangents and no batches, so it breaks; with fullgraph=True that raises."""
+    x, w = torch.randn(2, 3, 6, 6), torch.randn(4, 3, 3, 3)
+    function = TRANSFORMS[transform]
+    with pytest.raises(torch._dynamo.exc.Unsupported, match=r"under torch\.func or forward-mode AD"):
+        torch.compile(function, backend="aot_eager", fullgraph=True)(x, w)
+    expected = function(x, w)
+    assert expected.abs().sum() > 0
+    torch.testing.assert_close(torch.compile(function, backend="aot_eager")(x, w), expected)

@@ -88,15 +88,17 @@ def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tupl
 
 
 def _call_indirect(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Tensor:
+    transforming = _C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     if is_compiling():
-        return op.dispatched(*tensors, *rest)
+        if not transforming:
+            return op.dispatched(*tensors, *rest)
+        # A compiled transform would see no tangents. Broken here, it runs uncompiled; with fullgraph=True it raises.
+        torch._dynamo.graph_break(msg="torchconv under torch.func or forward-mode AD")
     if op.autocasts and _C._is_any_autocast_enabled():
         tensors = _autocast.cast(tensors)
         with _autocast.disabled():
             return _call(op, tensors, rest)
-    if _C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
-        return op.transformed(*tensors, *rest)
-    return op.dispatched(*tensors, *rest)
+    return op.transformed(*tensors, *rest) if transforming else op.dispatched(*tensors, *rest)
 
 
 _conv_fwd = _autograd.build("conv_fwd")
