@@ -18,7 +18,9 @@ static std::vector<Row>& table() {
   return rows;
 }
 
-double error_of_rounded_sums(const ConvProblem& p, double unit) { return unit * (1 + 0.9 * std::sqrt(p.products_per_output())); }
+double error_of_rounded_sums(const ConvProblem& p, double unit) {
+  return unit * (1 + 0.9 * std::sqrt(p.products_per_output()));
+}
 
 void add_row(const Row& row) { table().push_back(row); }
 
@@ -58,7 +60,8 @@ AlgoRequest parse_algo(const std::string& algo, const ConvProblem& p) {
     const char* text = algo.c_str() + 5;
     char* end = nullptr;
     const double budget = std::strtod(text, &end);
-    check(end != text && *end == 0 && budget > 0, "algo: expected auto:direct, auto:exact, auto:balanced or auto: and a positive number, got '", algo, "'");
+    check(end != text && *end == 0 && budget > 0,
+          "algo: expected auto:direct, auto:exact, auto:balanced or auto: and a positive number, got '", algo, "'");
     return {"auto", budget, false};
   }
   check(known_algo(algo), "algo: expected one of ", algo_names(), ", or auto:LEVEL, got '", algo, "'");
@@ -87,7 +90,8 @@ const Row& select(const ConvProblem& p, const std::string& algo) {
   std::string reasons;
   for (const Candidate& c : explain(p, algo))
     if (request.name == "auto" || request.name == c.row->algo) reasons += join("\n  ", c.row->algo, ": ", c.reason);
-  check(false, "algo: '", algo, "' cannot run ", to_string(p.pass), " of this problem (", to_string(p.dtype), " on ", to_string(p.device), "):", reasons);
+  check(false, "algo: '", algo, "' cannot run ", to_string(p.pass), " of this problem (", to_string(p.dtype), " on ",
+        to_string(p.device), "):", reasons);
   return *best;
 }
 
@@ -114,7 +118,8 @@ std::vector<Candidate> explain(const ConvProblem& p, const std::string& algo) {
     }
   }
   for (Candidate& c : out)
-    if (c.supported && c.reason.empty() && &c != best) c.reason = join("slower: predicted ", c.cost / best->cost, "x the time of ", best->row->algo);
+    if (c.supported && c.reason.empty() && &c != best)
+      c.reason = join("slower: predicted ", c.cost / best->cost, "x the time of ", best->row->algo);
   return out;
 }
 

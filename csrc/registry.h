@@ -15,9 +15,9 @@ struct Row {
   Device device;
   // "" if the row can run the problem, else the reason why not, as a full sentence part.
   std::string (*supports)(const ConvProblem&);
-  double (*cost)(const ConvProblem&);         // predicted seconds
-  double (*error)(const ConvProblem&);        // predicted 99th percentile of max|y - ref| / max|ref|
-  int64_t (*workspace)(const ConvProblem&);   // bytes
+  double (*cost)(const ConvProblem&);        // predicted seconds
+  double (*error)(const ConvProblem&);       // predicted 99th percentile of max|y - ref| / max|ref|
+  int64_t (*workspace)(const ConvProblem&);  // bytes
   void (*run)(const ConvProblem&, const ConvOperands&);
   bool direct;  // sums the very products: NaN and Inf stay local, componentwise error bounds hold
 };
@@ -31,8 +31,8 @@ const std::vector<Row>& rows();
 
 // What an algo string asks for: one algorithm by name, or "auto" within an error budget.
 struct AlgoRequest {
-  std::string name;      // "auto" or the name of a row
-  double budget;         // largest predicted error, for auto
+  std::string name;  // "auto" or the name of a row
+  double budget;     // largest predicted error, for auto
   bool direct_only;
 };
 AlgoRequest parse_algo(const std::string& algo, const ConvProblem&);  // throws ConvError

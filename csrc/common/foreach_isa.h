@@ -31,9 +31,9 @@
 
 // Calls the copy of `function` that was compiled for `isa`.
 #if defined(__x86_64__)
-#define TORCHCONV_DISPATCH_ISA(isa, function, ...)                         \
-  ((isa) == ::torchconv::Isa::avx512 ? isa_avx512::function(__VA_ARGS__)   \
-   : (isa) == ::torchconv::Isa::avx2 ? isa_avx2::function(__VA_ARGS__)     \
+#define TORCHCONV_DISPATCH_ISA(isa, function, ...)                       \
+  ((isa) == ::torchconv::Isa::avx512 ? isa_avx512::function(__VA_ARGS__) \
+   : (isa) == ::torchconv::Isa::avx2 ? isa_avx2::function(__VA_ARGS__)   \
                                      : isa_baseline::function(__VA_ARGS__))
 #else
 #define TORCHCONV_DISPATCH_ISA(isa, function, ...) isa_baseline::function(__VA_ARGS__)

@@ -37,7 +37,7 @@ struct f16 {
       bits = uint16_t(sign | 0x7e00);
     } else if (magnitude >= 0x477ff000) {  // rounds to 65536 or more
       bits = uint16_t(sign | 0x7c00);
-    } else if (magnitude < 0x38800000) {   // subnormal in float16: let float addition do the rounding
+    } else if (magnitude < 0x38800000) {  // subnormal in float16: let float addition do the rounding
       const float shifted = bits_to_float(magnitude) + 0.5f;
       bits = uint16_t(sign | (float_to_bits(shifted) - 0x3f000000));
     } else {

@@ -1,4 +1,5 @@
-// What every .cu file starts from: kernels are torch-free, take a POD of parameters and a stream, and return a cudaError_t.
+// What every .cu file starts from: kernels are torch-free, take a POD of parameters and a stream, and return a
+// cudaError_t.
 #pragma once
 #include <cuda_runtime.h>
 
@@ -14,7 +15,8 @@ inline unsigned blocks_for(int64_t n, int threads) {
 
 // Launches and reports what the launch itself says; an error inside the kernel shows at the next synchronisation.
 template <class... Params, class... Args>
-cudaError_t launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream, Args... args) {
+cudaError_t launch(void (*kernel)(Params...), dim3 grid, dim3 block, size_t shared_bytes, cudaStream_t stream,
+                   Args... args) {
   cudaLaunchConfig_t config{};
   config.gridDim = grid;
   config.blockDim = block;

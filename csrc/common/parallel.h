@@ -24,10 +24,13 @@ void parallel_tasks(int64_t tasks, int threads, const F& f) {
     int64_t tasks;
     std::atomic<int64_t> next{0};
   } context{f, tasks};
-  run_threads(int(tasks < threads ? tasks : threads), [](void* c, int thread) {
-    auto& ctx = *static_cast<Context*>(c);
-    for (int64_t t; (t = ctx.next.fetch_add(1, std::memory_order_relaxed)) < ctx.tasks;) ctx.f(t, thread);
-  }, &context);
+  run_threads(
+      int(tasks < threads ? tasks : threads),
+      [](void* c, int thread) {
+        auto& ctx = *static_cast<Context*>(c);
+        for (int64_t t; (t = ctx.next.fetch_add(1, std::memory_order_relaxed)) < ctx.tasks;) ctx.f(t, thread);
+      },
+      &context);
 }
 
 }  // namespace torchconv

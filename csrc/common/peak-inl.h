@@ -9,7 +9,8 @@ constexpr int kChains = 12;
 template <class T>
 static T multiply_add_chains(int64_t steps) {
   Vector<T> sum[kChains];
-  for (int i = 0; i < kChains; ++i) sum[i] = Vector<T>{} + T(2 + i);  // one that starts at 1 stays there, and would be folded
+  for (int i = 0; i < kChains; ++i)
+    sum[i] = Vector<T>{} + T(2 + i);  // one that starts at 1 stays there, and would be folded
   const Vector<T> x = Vector<T>{} + T(0.999), y = Vector<T>{} + T(0.001);  // every chain tends to 1
   for (int64_t step = 0; step < steps; ++step)
 #pragma GCC unroll 12

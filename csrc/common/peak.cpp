@@ -32,8 +32,10 @@ static double measure(Isa isa, int threads) {
 }
 
 double measure_peak(Isa isa, int threads, DType dtype) {
-  check(isa <= detected_isa(), "isa: expected at most ", to_string(detected_isa()), ", which this CPU has, got ", to_string(isa));
-  check(threads > 0 && threads <= num_threads(), "threads: expected 1 to ", num_threads(), ", the threads of torch, got ", threads);
+  check(isa <= detected_isa(), "isa: expected at most ", to_string(detected_isa()), ", which this CPU has, got ",
+        to_string(isa));
+  check(threads > 0 && threads <= num_threads(), "threads: expected 1 to ", num_threads(),
+        ", the threads of torch, got ", threads);
   check(dtype == DType::f32 || dtype == DType::f64, "dtype: expected float32 or float64, got ", to_string(dtype));
   return dtype == DType::f32 ? measure<float>(isa, threads) : measure<double>(isa, threads);
 }

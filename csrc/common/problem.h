@@ -25,9 +25,7 @@ constexpr const char* to_string(DType t) {
 }
 constexpr const char* to_string(Device d) { return d == Device::cpu ? "cpu" : "cuda"; }
 constexpr const char* to_string(Layout l) { return l == Layout::nchw ? "nchw" : "nhwc"; }
-constexpr const char* to_string(Isa i) {
-  return i == Isa::baseline ? "baseline" : i == Isa::avx2 ? "avx2" : "avx512";
-}
+constexpr const char* to_string(Isa i) { return i == Isa::baseline ? "baseline" : i == Isa::avx2 ? "avx2" : "avx512"; }
 constexpr int64_t itemsize(DType t) { return t == DType::f64 ? 8 : t == DType::f32 ? 4 : 2; }
 
 struct ConvProblem {
@@ -52,7 +50,9 @@ struct ConvProblem {
   int64_t Kg() const { return K / G; }
   // How many products the sum behind one output has.
   double products_per_output() const {
-    return pass == Pass::fwd ? double(Cg()) * R * S : pass == Pass::grad_input ? double(Kg()) * R * S : double(N) * P * Q;
+    return pass == Pass::fwd          ? double(Cg()) * R * S
+           : pass == Pass::grad_input ? double(Kg()) * R * S
+                                      : double(N) * P * Q;
   }
   double macs() const { return double(N) * K * P * Q * Cg() * R * S; }
 

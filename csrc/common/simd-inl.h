@@ -72,12 +72,24 @@ template <class T>
 TORCHCONV_INLINE uint32_t lane_mask(int first, int last) {
   return (uint32_t(1) << last) - (uint32_t(1) << first);
 }
-TORCHCONV_INLINE Vector<float> load_masked(const float* p, uint32_t mask) { return (Vector<float>)_mm512_maskz_loadu_ps((__mmask16)mask, p); }
-TORCHCONV_INLINE Vector<double> load_masked(const double* p, uint32_t mask) { return (Vector<double>)_mm512_maskz_loadu_pd((__mmask8)mask, p); }
-TORCHCONV_INLINE Vector<float> load_masked(Vector<float> rest, const float* p, uint32_t mask) { return (Vector<float>)_mm512_mask_loadu_ps((__m512)rest, (__mmask16)mask, p); }
-TORCHCONV_INLINE Vector<double> load_masked(Vector<double> rest, const double* p, uint32_t mask) { return (Vector<double>)_mm512_mask_loadu_pd((__m512d)rest, (__mmask8)mask, p); }
-TORCHCONV_INLINE void store_masked(float* p, Vector<float> v, uint32_t mask) { _mm512_mask_storeu_ps(p, (__mmask16)mask, (__m512)v); }
-TORCHCONV_INLINE void store_masked(double* p, Vector<double> v, uint32_t mask) { _mm512_mask_storeu_pd(p, (__mmask8)mask, (__m512d)v); }
+TORCHCONV_INLINE Vector<float> load_masked(const float* p, uint32_t mask) {
+  return (Vector<float>)_mm512_maskz_loadu_ps((__mmask16)mask, p);
+}
+TORCHCONV_INLINE Vector<double> load_masked(const double* p, uint32_t mask) {
+  return (Vector<double>)_mm512_maskz_loadu_pd((__mmask8)mask, p);
+}
+TORCHCONV_INLINE Vector<float> load_masked(Vector<float> rest, const float* p, uint32_t mask) {
+  return (Vector<float>)_mm512_mask_loadu_ps((__m512)rest, (__mmask16)mask, p);
+}
+TORCHCONV_INLINE Vector<double> load_masked(Vector<double> rest, const double* p, uint32_t mask) {
+  return (Vector<double>)_mm512_mask_loadu_pd((__m512d)rest, (__mmask8)mask, p);
+}
+TORCHCONV_INLINE void store_masked(float* p, Vector<float> v, uint32_t mask) {
+  _mm512_mask_storeu_ps(p, (__mmask16)mask, (__m512)v);
+}
+TORCHCONV_INLINE void store_masked(double* p, Vector<double> v, uint32_t mask) {
+  _mm512_mask_storeu_pd(p, (__mmask8)mask, (__m512d)v);
+}
 
 // Bit i of `lanes` moves to bit 2i.
 TORCHCONV_INLINE uint64_t every_second_bit(uint64_t lanes) {
@@ -92,10 +104,13 @@ TORCHCONV_INLINE Vector<T> evens(Vector<T> low, Vector<T> high, integer_list<I..
 }
 // Where `mask` is set: the even elements of low and high; elsewhere `rest`.
 TORCHCONV_INLINE Vector<float> blend_evens(Vector<float> rest, Vector<float> low, Vector<float> high, uint32_t mask) {
-  return (Vector<float>)_mm512_mask_mov_ps((__m512)rest, (__mmask16)mask, (__m512)evens<float>(low, high, first_integers<16>::type()));
+  return (Vector<float>)_mm512_mask_mov_ps((__m512)rest, (__mmask16)mask,
+                                           (__m512)evens<float>(low, high, first_integers<16>::type()));
 }
-TORCHCONV_INLINE Vector<double> blend_evens(Vector<double> rest, Vector<double> low, Vector<double> high, uint32_t mask) {
-  return (Vector<double>)_mm512_mask_mov_pd((__m512d)rest, (__mmask8)mask, (__m512d)evens<double>(low, high, first_integers<8>::type()));
+TORCHCONV_INLINE Vector<double> blend_evens(Vector<double> rest, Vector<double> low, Vector<double> high,
+                                            uint32_t mask) {
+  return (Vector<double>)_mm512_mask_mov_pd((__m512d)rest, (__mmask8)mask,
+                                            (__m512d)evens<double>(low, high, first_integers<8>::type()));
 }
 #endif
 

@@ -1,4 +1,5 @@
-// The probe: y = x + 1. It computes nothing of use; that it runs shows that build, loading, stream and GPU fit together.
+// The probe: y = x + 1. It computes nothing of use; that it runs shows that build, loading, stream and GPU fit
+// together.
 #pragma once
 #include <cuda_runtime_api.h>
 

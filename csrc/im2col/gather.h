@@ -20,8 +20,8 @@ struct Axis {
 
 struct Gather {
   Axis h, w;
-  int64_t N, channels;            // of the source, per group
-  int64_t outputs;                // destination channels, per group
+  int64_t N, channels;  // of the source, per group
+  int64_t outputs;      // destination channels, per group
   int64_t groups;
   int64_t src_n, src_c, src_h, src_w;  // strides, in elements
   int64_t dst_n, dst_c, dst_h, dst_w;
@@ -46,7 +46,8 @@ inline Axis phase_axis(int64_t a, int64_t in, int64_t out, int64_t kernel, int64
   int64_t first = 0;
   while (first < every && (a + pad - first * dilation) % s) ++first;
   const int64_t taps = first == every || first >= kernel ? 0 : (kernel - first + every - 1) / every;
-  return {(in - a + s - 1) / s, a, s, taps, first, every, 1, taps ? (a + pad - first * dilation) / s : 0, -(every * dilation / s), out};
+  return {(in - a + s - 1) / s,    a,  s, taps, first, every, 1, taps ? (a + pad - first * dilation) / s : 0,
+          -(every * dilation / s), out};
 }
 
 inline Gather forward_gather(const ConvProblem& p) {

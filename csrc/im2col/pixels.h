@@ -4,7 +4,8 @@
 
 namespace torchconv::im2col {
 
-void run_pixels(Isa isa, DType dtype, const Gather& g, const void* src, const void* w, const void* bias, void* dst, void* workspace);
+void run_pixels(Isa isa, DType dtype, const Gather& g, const void* src, const void* w, const void* bias, void* dst,
+                void* workspace);
 int64_t pixels_workspace(Isa isa, DType dtype, const Gather& g);  // bytes
 double pixels_tile_macs(Isa isa, DType dtype, const Gather& g);   // multiply-adds with the tiles' tails
 

@@ -17,7 +17,8 @@ static double speed(const ConvProblem& p) {
 
 // Products at the speed of the micro-kernel, every operand moved once at 8 GB/s, and 4 us to start.
 static double cost(const ConvProblem& p, double tile_macs) {
-  const double moved = double(p.N * p.C * p.H * p.W + p.N * p.K * p.P * p.Q + p.K * p.Cg() * p.R * p.S) * itemsize(p.dtype);
+  const double moved =
+      double(p.N * p.C * p.H * p.W + p.N * p.K * p.P * p.Q + p.K * p.Cg() * p.R * p.S) * itemsize(p.dtype);
   const double threads = p.macs() < 50000 ? 1 : p.threads;
   return 4e-6 + tile_macs / speed(p) / threads + moved / 8e9;
 }
@@ -30,8 +31,10 @@ static double error(const ConvProblem& p) { return error_of_rounded_sums(p, p.dt
 void add_im2col_rows() {
   using namespace im2col;
   add_row({"im2col", Pass::fwd, Device::cpu, supports, cost_fwd, error, workspace_fwd, run_fwd, true});
-  add_row({"im2col", Pass::grad_input, Device::cpu, supports, cost_grad_input, error, workspace_grad_input, run_grad_input, true});
-  add_row({"im2col", Pass::grad_weight, Device::cpu, supports, cost_grad_weight, error, workspace_grad_weight, run_grad_weight, true});
+  add_row({"im2col", Pass::grad_input, Device::cpu, supports, cost_grad_input, error, workspace_grad_input,
+           run_grad_input, true});
+  add_row({"im2col", Pass::grad_weight, Device::cpu, supports, cost_grad_weight, error, workspace_grad_weight,
+           run_grad_weight, true});
 }
 
 }  // namespace torchconv

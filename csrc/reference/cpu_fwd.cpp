@@ -16,7 +16,8 @@ static void fwd(const ConvProblem& p, const T* x, const T* w, const T* bias, T* 
             if (h < 0 || h >= p.H || v < 0 || v >= p.W) continue;
             const T* xp = x + n * p.x_stride_n() + c0 * p.x_stride_c() + h * p.x_stride_h() + v * p.x_stride_w();
             const T* wp = w + k * p.w_stride[0] + r * p.w_stride[2] + s * p.w_stride[3];
-            for (int64_t c = 0; c < p.Cg(); ++c) sum += to_double(xp[c * p.x_stride_c()]) * to_double(wp[c * p.w_stride[1]]);
+            for (int64_t c = 0; c < p.Cg(); ++c)
+              sum += to_double(xp[c * p.x_stride_c()]) * to_double(wp[c * p.w_stride[1]]);
           }
         y[n * p.y_stride_n() + k * p.y_stride_c() + i * p.y_stride_h() + j * p.y_stride_w()] = from_double<T>(sum);
       }

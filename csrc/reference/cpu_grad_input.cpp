@@ -17,8 +17,10 @@ static void grad_input(const ConvProblem& p, const T* grad_y, const T* w, const 
             const int64_t i = is / p.stride_h, j = js / p.stride_w;
             if (i >= p.P || j >= p.Q) continue;
             const T* yp = grad_y + n * p.y_stride_n() + k0 * p.y_stride_c() + i * p.y_stride_h() + j * p.y_stride_w();
-            const T* wp = w + k0 * p.w_stride[0] + (c - g * p.Cg()) * p.w_stride[1] + r * p.w_stride[2] + s * p.w_stride[3];
-            for (int64_t k = 0; k < p.Kg(); ++k) sum += to_double(yp[k * p.y_stride_c()]) * to_double(wp[k * p.w_stride[0]]);
+            const T* wp =
+                w + k0 * p.w_stride[0] + (c - g * p.Cg()) * p.w_stride[1] + r * p.w_stride[2] + s * p.w_stride[3];
+            for (int64_t k = 0; k < p.Kg(); ++k)
+              sum += to_double(yp[k * p.y_stride_c()]) * to_double(wp[k * p.w_stride[0]]);
           }
         grad_x[n * p.x_stride_n() + c * p.x_stride_c() + h * p.x_stride_h() + v * p.x_stride_w()] = from_double<T>(sum);
       }

@@ -7,7 +7,10 @@ static std::string anything(const ConvProblem&) { return ""; }
 static double cost(const ConvProblem& p) { return 1e-7 + p.macs() * 1.5e-9 / reference::useful_threads(p); }
 // Sums in double, so that only the rounding of the result is left in the shorter types.
 static double error(const ConvProblem& p) {
-  return p.dtype == DType::f64 ? error_of_rounded_sums(p, 1.1e-16) : p.dtype == DType::f32 ? 6e-8 : p.dtype == DType::f16 ? 5e-4 : 4e-3;
+  return p.dtype == DType::f64   ? error_of_rounded_sums(p, 1.1e-16)
+         : p.dtype == DType::f32 ? 6e-8
+         : p.dtype == DType::f16 ? 5e-4
+                                 : 4e-3;
 }
 static int64_t no_workspace(const ConvProblem&) { return 0; }
 

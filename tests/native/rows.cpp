@@ -128,7 +128,8 @@ int check_rows(const ConvProblem& p, std::mt19937& random) {
     const double off = largest_difference(p, out, expected, numel_out(p));
     // Sums of these integers are exact in every dtype that sums directly.
     check(row.direct ? off == 0 : off < 1e-2, row.algo, " ", to_string(p.pass), " ", to_string(p.dtype), " ",
-          to_string(p.layout), " ", to_string(p.isa), ": expected the result of the reference row, got one off by ", off);
+          to_string(p.layout), " ", to_string(p.isa), ": expected the result of the reference row, got one off by ",
+          off);
   }
   return ran;
 }

@@ -16,7 +16,7 @@ constexpr int kColumns = kColumnChunks * kChunk<T>;
 template <class T>
 struct Chunked {
   const T* data;
-  int64_t stride;    // from one chunk column to the next
+  int64_t stride;           // from one chunk column to the next
   int64_t row = kChunk<T>;  // from one row to the next: kChunk when packed, more for a matrix used in place
 };
 
@@ -72,7 +72,8 @@ template <class T>
 TORCHCONV_INLINE Micro<T> micro_for(int rows, int chunks, bool packed) {
   using Counts = typename first_integers<kRows>::type;
   if (chunks == kColumnChunks)
-    return packed ? pick_micro<T, kColumnChunks, kChunk<T>>(rows, Counts()) : pick_micro<T, kColumnChunks, 0>(rows, Counts());
+    return packed ? pick_micro<T, kColumnChunks, kChunk<T>>(rows, Counts())
+                  : pick_micro<T, kColumnChunks, 0>(rows, Counts());
   return packed ? pick_micro<T, 1, kChunk<T>>(rows, Counts()) : pick_micro<T, 1, 0>(rows, Counts());
 }
 
@@ -80,14 +81,15 @@ TORCHCONV_INLINE Micro<T> micro_for(int rows, int chunks, bool packed) {
 // 16 rows run as 8 + 8 rather than 14 + 2. Around each tile it calls before(first_row, rows), to
 // prefetch where the result will go, and done(first_row, rows).
 template <class T, class Before, class Done>
-TORCHCONV_INLINE void multiply_panel(int64_t rows, int chunks, int64_t depth, Chunked<T> a, Chunked<T> b, T* c, bool accumulate, const Before& before,
-                                     const Done& done) {
+TORCHCONV_INLINE void multiply_panel(int64_t rows, int chunks, int64_t depth, Chunked<T> a, Chunked<T> b, T* c,
+                                     bool accumulate, const Before& before, const Done& done) {
   const int64_t tiles = (rows + kRows - 1) / kRows;
   const bool packed = a.row == kChunk<T>;
   for (int64_t t = 0, r = 0; t < tiles; ++t) {
     const int count = int((rows - r + tiles - t - 1) / (tiles - t));
     before(r, count);
-    micro_for<T>(count, chunks, packed)(depth, {a.data + r * a.row, a.stride, a.row}, b, c + r * kColumns<T>, accumulate);
+    micro_for<T>(count, chunks, packed)(depth, {a.data + r * a.row, a.stride, a.row}, b, c + r * kColumns<T>,
+                                        accumulate);
     done(r, count);
     r += count;
   }
