@@ -8,6 +8,7 @@
 #include "common/isa.h"
 #include "common/parallel.h"
 #include "geometry.h"
+#include "im2col/gemm.h"
 #include "registry.h"
 #include "unfold/unfold.h"
 
@@ -30,7 +31,9 @@ DType dtype_of(const char* name, const Tensor& t) {
     case ScalarType::Double: return DType::f64;
     case ScalarType::Half: return DType::f16;
     case ScalarType::BFloat16: return DType::bf16;
-    default: check(false, name, ": expected dtype float32, float64, float16 or bfloat16, got ", torch::headeronly::toString(t.scalar_type()));
+    default:
+      check(false, name, ": expected dtype float32, float64, float16 or bfloat16, got ",
+            torch::headeronly::toString(t.scalar_type()));
   }
   return DType::f32;
 }
@@ -39,24 +42,30 @@ const char* device_of(const Tensor& t) { return t.is_cpu() ? "cpu" : t.is_cuda()
 
 // Operands of one operator agree in dtype and device.
 void check_same(const char* name, const Tensor& t, const char* first_name, const Tensor& first) {
-  check(t.scalar_type() == first.scalar_type(), name, ": expected dtype ", torch::headeronly::toString(first.scalar_type()), " as ", first_name, " has, got ", torch::headeronly::toString(t.scalar_type()));
-  check(t.is_cpu() == first.is_cpu() && t.get_device_index() == first.get_device_index(), name, ": expected to be on ", device_of(first), " as ", first_name, " is, got ", device_of(t));
+  check(t.scalar_type() == first.scalar_type(), name, ": expected dtype ",
+        torch::headeronly::toString(first.scalar_type()), " as ", first_name, " has, got ",
+        torch::headeronly::toString(t.scalar_type()));
+  check(t.is_cpu() == first.is_cpu() && t.get_device_index() == first.get_device_index(), name, ": expected to be on ",
+        device_of(first), " as ", first_name, " is, got ", device_of(t));
 }
 
 void check_bias(const std::optional<Tensor>& bias, int64_t channels, const char* first_name, const Tensor& first) {
   if (!bias) return;
   check_same("bias", *bias, first_name, first);
-  check(bias->dim() == 1 && bias->size(0) == channels, "bias: expected size [", channels, "], one entry per output channel, got ", to_string(sizes_of(*bias)));
+  check(bias->dim() == 1 && bias->size(0) == channels, "bias: expected size [", channels,
+        "], one entry per output channel, got ", to_string(sizes_of(*bias)));
 }
 
 // channels_last as torch.Tensor.suggest_memory_format decides; 3-D tensors have no such format.
 MemoryFormat format_of(const Tensor& t) {
-  return t.dim() == 4 && suggests_channels_last(t.sizes().data(), t.strides().data()) ? MemoryFormat::ChannelsLast : MemoryFormat::Contiguous;
+  return t.dim() == 4 && suggests_channels_last(t.sizes().data(), t.strides().data()) ? MemoryFormat::ChannelsLast
+                                                                                      : MemoryFormat::Contiguous;
 }
 Layout layout_of(MemoryFormat f) { return f == MemoryFormat::ChannelsLast ? Layout::nhwc : Layout::nchw; }
 
 Tensor make_dense(const Tensor& t, MemoryFormat format) {
-  const bool dense = t.dim() == 4 ? is_dense(t.sizes().data(), t.strides().data(), layout_of(format)) : t.is_contiguous();
+  const bool dense =
+      t.dim() == 4 ? is_dense(t.sizes().data(), t.strides().data(), layout_of(format)) : t.is_contiguous();
   return dense ? t : torch::stable::contiguous(t, format);
 }
 
@@ -92,7 +101,8 @@ std::optional<Tensor> dense_bias(const std::optional<Tensor>& bias) {
   return bias && !bias->is_contiguous() ? std::optional<Tensor>(torch::stable::contiguous(*bias)) : bias;
 }
 
-Tensor conv_fwd(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias, Sizes stride, Sizes padding, Sizes dilation, int64_t groups, std::string algo) {
+Tensor conv_fwd(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias, Sizes stride, Sizes padding,
+                Sizes dilation, int64_t groups, std::string algo) {
   const Geometry g{std::move(stride), std::move(padding), std::move(dilation), groups};
   dtype_of("x", x);
   check_same("w", w, "x", x);
@@ -104,11 +114,13 @@ Tensor conv_fwd(const Tensor& x, const Tensor& w, const std::optional<Tensor>& b
   ConvProblem p = make_problem(Pass::fwd, x_size, w_size, y_size, g);
   p.layout = layout_of(format);
   set_weight_strides(p, w);
-  if (y.numel()) run(p, x, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), y.mutable_data_ptr(), nullptr}, algo);
+  if (y.numel())
+    run(p, x, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), y.mutable_data_ptr(), nullptr}, algo);
   return y;
 }
 
-Tensor conv_grad_input(const Tensor& grad_y, const Tensor& w, const std::optional<Tensor>& bias, Sizes x_size, Sizes stride, Sizes padding, Sizes dilation, int64_t groups, std::string algo) {
+Tensor conv_grad_input(const Tensor& grad_y, const Tensor& w, const std::optional<Tensor>& bias, Sizes x_size,
+                       Sizes stride, Sizes padding, Sizes dilation, int64_t groups, std::string algo) {
   const Geometry g{std::move(stride), std::move(padding), std::move(dilation), groups};
   dtype_of("grad_y", grad_y);
   check_same("w", w, "grad_y", grad_y);
@@ -121,22 +133,27 @@ Tensor conv_grad_input(const Tensor& grad_y, const Tensor& w, const std::optiona
   ConvProblem p = make_problem(Pass::grad_input, x_size, w_size, y_size, g);
   p.layout = layout_of(format);
   set_weight_strides(p, w);
-  if (grad_x.numel()) run(p, grad_y, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), grad_x.mutable_data_ptr(), nullptr}, algo);
+  if (grad_x.numel())
+    run(p, grad_y, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), grad_x.mutable_data_ptr(), nullptr},
+        algo);
   return grad_x;
 }
 
-Tensor conv_grad_weight(const Tensor& x, const Tensor& grad_y, Sizes w_size, Sizes stride, Sizes padding, Sizes dilation, int64_t groups, std::string algo) {
+Tensor conv_grad_weight(const Tensor& x, const Tensor& grad_y, Sizes w_size, Sizes stride, Sizes padding,
+                        Sizes dilation, int64_t groups, std::string algo) {
   const Geometry g{std::move(stride), std::move(padding), std::move(dilation), groups};
   dtype_of("x", x);
   check_same("grad_y", grad_y, "x", x);
   const Sizes x_size = sizes_of(x), y_size = sizes_of(grad_y);
   check_output_size("grad_y", x_size, w_size, y_size, g);
   const MemoryFormat format = format_of(x);
-  const Tensor grad_w = allocate(w_size, format, x), dense_x = make_dense(x, format), dense_y = make_dense(grad_y, format);
+  const Tensor grad_w = allocate(w_size, format, x), dense_x = make_dense(x, format),
+               dense_y = make_dense(grad_y, format);
   ConvProblem p = make_problem(Pass::grad_weight, x_size, w_size, y_size, g);
   p.layout = layout_of(format);
   set_weight_strides(p, grad_w);
-  if (grad_w.numel()) run(p, x, {dense_x.const_data_ptr(), dense_y.const_data_ptr(), nullptr, grad_w.mutable_data_ptr(), nullptr}, algo);
+  if (grad_w.numel())
+    run(p, x, {dense_x.const_data_ptr(), dense_y.const_data_ptr(), nullptr, grad_w.mutable_data_ptr(), nullptr}, algo);
   return grad_w;
 }
 
@@ -144,9 +161,11 @@ Tensor unfold(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, S
   const DType dtype = dtype_of("x", x);
   const Sizes x_size = sizes_of(x);
   check(x_size.size() == 4, "x: expected [N, C, H, W], got ", to_string(x_size));
-  ConvProblem p = make_unfold_problem("x", x_size, kernel_size, {std::move(stride), std::move(padding), std::move(dilation), 1});
+  ConvProblem p =
+      make_unfold_problem("x", x_size, kernel_size, {std::move(stride), std::move(padding), std::move(dilation), 1});
   const MemoryFormat format = format_of(x);
-  const Tensor columns = allocate({p.N, p.C * p.R * p.S, p.P * p.Q}, MemoryFormat::Contiguous, x), dense = make_dense(x, format);
+  const Tensor columns = allocate({p.N, p.C * p.R * p.S, p.P * p.Q}, MemoryFormat::Contiguous, x),
+               dense = make_dense(x, format);
   p.layout = layout_of(format), p.dtype = dtype, p.threads = num_threads();
   if (columns.numel()) run_unfold(p, dense.const_data_ptr(), columns.mutable_data_ptr());
   return columns;
@@ -157,16 +176,42 @@ Tensor fold(const Tensor& columns, Sizes output_size, Sizes kernel_size, Sizes s
   const Sizes size = sizes_of(columns);
   check(size.size() == 3, "columns: expected [N, C*R*S, P*Q], got ", to_string(size));
   check(output_size.size() == 2, "output_size: expected 2 entries, got ", to_string(output_size));
-  check(kernel_size.size() == 2 && kernel_size[0] > 0 && kernel_size[1] > 0, "kernel_size: expected 2 positive numbers, got ", to_string(kernel_size));
+  check(kernel_size.size() == 2 && kernel_size[0] > 0 && kernel_size[1] > 0,
+        "kernel_size: expected 2 positive numbers, got ", to_string(kernel_size));
   const int64_t R = kernel_size[0], S = kernel_size[1];
-  check(size[1] % R == 0 && size[1] / R % S == 0, "columns: expected a multiple of ", R, " * ", S, " (the kernel size) in dimension 1, got ", to_string(size));
+  check(size[1] % R == 0 && size[1] / R % S == 0, "columns: expected a multiple of ", R, " * ", S,
+        " (the kernel size) in dimension 1, got ", to_string(size));
   const Sizes x_size = {size[0], size[1] / R / S, output_size[0], output_size[1]};
-  ConvProblem p = make_unfold_problem("output_size", x_size, kernel_size, {std::move(stride), std::move(padding), std::move(dilation), 1});
-  check(size[2] == p.P * p.Q, "columns: expected ", p.P * p.Q, " (", p.P, " * ", p.Q, " places of the kernel) in dimension 2, got ", to_string(size));
-  const Tensor x = allocate(x_size, MemoryFormat::Contiguous, columns), dense = make_dense(columns, MemoryFormat::Contiguous);
+  ConvProblem p = make_unfold_problem("output_size", x_size, kernel_size,
+                                      {std::move(stride), std::move(padding), std::move(dilation), 1});
+  check(size[2] == p.P * p.Q, "columns: expected ", p.P * p.Q, " (", p.P, " * ", p.Q,
+        " places of the kernel) in dimension 2, got ", to_string(size));
+  const Tensor x = allocate(x_size, MemoryFormat::Contiguous, columns),
+               dense = make_dense(columns, MemoryFormat::Contiguous);
   p.dtype = dtype, p.threads = num_threads();
   if (x.numel()) run_fold(p, dense.const_data_ptr(), x.mutable_data_ptr());
   return x;
+}
+
+Tensor gemm(const Tensor& a, const Tensor& b) {
+  const Sizes a_size = sizes_of(a), b_size = sizes_of(b);
+  const DType dtype = dtype_of("a", a);
+  check(dtype == DType::f32 || dtype == DType::f64, "a: expected dtype float32 or float64, got ", to_string(dtype));
+  check_same("b", b, "a", a);
+  check(a.is_cpu(), "a: expected to be on the CPU, got ", device_of(a));
+  check(a_size.size() == 2, "a: expected [M, K], got ", to_string(a_size));
+  check(b_size.size() == 2 && b_size[0] == a_size[1], "b: expected [", a_size[1], ", N] for a of size ",
+        to_string(a_size), ", got ", to_string(b_size));
+  const im2col::GemmProblem p{current_isa(), dtype,     num_threads(), a_size[0],
+                              b_size[1],     a_size[1], b.stride(0),   b.stride(1)};
+  const Tensor rows = make_dense(a, MemoryFormat::Contiguous);
+  Tensor c = allocate({p.M, p.N}, MemoryFormat::Contiguous, a);
+  if (c.numel() && !p.K) return torch::stable::zero_(c);
+  if (!c.numel()) return c;
+  const Tensor workspace =
+      torch::stable::empty(Sizes{im2col::gemm_workspace(p)}, ScalarType::Byte, std::nullopt, a.device());
+  im2col::run_gemm(p, rows.const_data_ptr(), b.const_data_ptr(), c.mutable_data_ptr(), workspace.mutable_data_ptr());
+  return c;
 }
 
 }  // namespace
@@ -179,7 +224,10 @@ STABLE_TORCH_LIBRARY(torchconv, m) {
   m.def("conv_grad_input(Tensor grad_y, Tensor w, Tensor? bias, SymInt[] x_size, " TORCHCONV_GEOMETRY);
   m.def("conv_grad_weight(Tensor x, Tensor grad_y, SymInt[] w_size, " TORCHCONV_GEOMETRY);
   m.def("unfold(Tensor x, int[] kernel_size, int[] stride, SymInt[] padding, int[] dilation) -> Tensor");
-  m.def("fold(Tensor columns, SymInt[] output_size, int[] kernel_size, int[] stride, SymInt[] padding, int[] dilation) -> Tensor");
+  m.def("gemm(Tensor a, Tensor b) -> Tensor");
+  m.def(
+      "fold(Tensor columns, SymInt[] output_size, int[] kernel_size, int[] stride, SymInt[] padding, int[] dilation) "
+      "-> Tensor");
 }
 
 // CUDA shares the code: a device without rows is refused by select(), which says so.
@@ -189,6 +237,7 @@ STABLE_TORCH_LIBRARY_IMPL(torchconv, CPU, m) {
   m.impl("conv_grad_weight", TORCH_BOX(&torchconv::conv_grad_weight));
   m.impl("unfold", TORCH_BOX(&torchconv::unfold));
   m.impl("fold", TORCH_BOX(&torchconv::fold));
+  m.impl("gemm", TORCH_BOX(&torchconv::gemm));
 }
 STABLE_TORCH_LIBRARY_IMPL(torchconv, CUDA, m) {
   m.impl("conv_fwd", TORCH_BOX(&torchconv::conv_fwd));

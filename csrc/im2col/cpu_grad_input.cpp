@@ -1,8 +1,9 @@
-// grad_x, one phase of the stride at a time: see gather.h.
+// grad_x, one phase of the stride at a time (gather.h), or scattered where x has few channels (col2im.h).
 #include <algorithm>
 
 #include "common/half.h"
 #include "common/parallel.h"
+#include "im2col/col2im.h"
 #include "im2col/im2col.h"
 #include "im2col/pixels.h"
 
@@ -30,6 +31,7 @@ static void fill(const ConvProblem& p, const T* bias, T* grad_x) {
 }
 
 void run_grad_input(const ConvProblem& p, const ConvOperands& o) {
+  if (scatters(p)) return run_col2im(p, o.a, o.b, o.bias, o.out, o.workspace);
   bool reached = true;
   for_each_phase(p, [&](const Gather& g) { reached = reached && g.taps() > 0; });
   if (!reached) dispatch_dtype(int(p.dtype), [&](auto t) { fill(p, (const decltype(t)*)o.bias, (decltype(t)*)o.out); });
@@ -39,6 +41,7 @@ void run_grad_input(const ConvProblem& p, const ConvOperands& o) {
 }
 
 int64_t workspace_grad_input(const ConvProblem& p) {
+  if (scatters(p)) return col2im_workspace(p);
   int64_t most = 0;
   for_each_phase(p, [&](const Gather& g) {
     if (g.taps()) most = std::max(most, pixels_workspace(p.isa, p.dtype, g));
@@ -47,6 +50,7 @@ int64_t workspace_grad_input(const ConvProblem& p) {
 }
 
 double tile_macs_grad_input(const ConvProblem& p) {
+  if (scatters(p)) return col2im_tile_macs(p);
   double sum = 0;
   for_each_phase(p, [&](const Gather& g) { sum += pixels_tile_macs(p.isa, p.dtype, g); });
   return sum;

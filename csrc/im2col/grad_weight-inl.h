@@ -6,20 +6,23 @@
 #include "common/simd-inl.h"
 #include "common/gemm/micro-inl.h"
 #include "im2col/patches-inl.h"
+#include "im2col/turn-inl.h"
 
 namespace torchconv::ISA_NS {
 
-constexpr int64_t kOutputBlock = 512;              // channels of grad_y turned at a time
-constexpr int64_t kSumsBytes = 4 << 20;            // most that one thread accumulates at once
-constexpr int64_t kSplitBytes = 1 << 20;           // up to here each thread sums its own pixels instead
+constexpr int64_t kOutputBlock = 512;     // channels of grad_y turned at a time
+constexpr int64_t kSumsBytes = 4 << 20;   // most that one thread accumulates at once
+constexpr int64_t kSplitBytes = 1 << 20;  // up to here each thread sums its own pixels instead
 
 template <class T>
 struct GradWeightPlan {
   int64_t columns, column_blocks;  // patch columns per task
   int64_t pixels, splits;          // pixels per task
   int64_t threads;
-  int64_t turned, patches, sums;   // elements: per thread; sums per thread, or per split if splits > 1
-  int64_t bytes() const { return (threads * (turned + patches) + (splits > 1 ? splits : threads) * sums) * int64_t(sizeof(T)); }
+  int64_t turned, patches, sums;  // elements: per thread; sums per thread, or per split if splits > 1
+  int64_t bytes() const {
+    return (threads * (turned + patches) + (splits > 1 ? splits : threads) * sums) * int64_t(sizeof(T));
+  }
 };
 
 template <class T>
@@ -55,44 +58,6 @@ static double grad_weight_tile_macs(const Gather& g) {
   return double(g.groups) * g.pixels() * round_up(lanes, kChunk<T>) * larger(rows, 4 * ceil_div(rows, kRows));
 }
 
-// grad_y of pixels [m0, m0 + count) and channels [o0, o1), turned into [pixel chunk][channel][lane = pixel].
-template <class T>
-static void turn_nhwc(const Gather& g, const T* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
-  constexpr int L = kChunk<T>;
-  const int64_t rows = o1 - o0;
-  for (int64_t m = 0; m < count; m += L)
-    for (int64_t o = 0; o < rows; o += L) {
-      const T* from = grad_y + (m0 + m) * g.dst_w + o0 + o;
-      T* at = to + m * rows + o * L;
-      if (m + L <= count && o + L <= rows) {
-        transpose_chunk(at, L, from, g.dst_w);
-      } else {
-        for (int64_t i = 0; i < smaller(L, rows - o); ++i)
-          for (int64_t l = 0; l < smaller(L, count - m); ++l) at[i * L + l] = from[l * g.dst_w + i];
-      }
-    }
-}
-
-// The same from NCHW, into [channel chunk][pixel][lane = channel]; lanes beyond the channels are zero.
-template <class T>
-static void turn_nchw(const Gather& g, const T* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
-  constexpr int L = kChunk<T>;
-  const int64_t plane = g.h.count * g.w.count;
-  for (int64_t o = o0; o < o1; o += L)
-    for (int64_t m = 0; m < count; m += L) {
-      const int64_t n = (m0 + m) / plane, pq = (m0 + m) % plane;
-      T* at = to + (o - o0) * count + m * L;
-      if (pq + L <= plane && m + L <= count && o + L <= o1) {
-        transpose_chunk(at, L, grad_y + n * g.dst_n + o * g.dst_c + pq, g.dst_c);
-        continue;
-      }
-      for (int64_t l = 0; l < smaller(L, count - m); ++l) {
-        const int64_t at_pixel = (m0 + m + l) / plane * g.dst_n + (m0 + m + l) % plane;
-        for (int64_t i = 0; i < L; ++i) at[l * L + i] = o + i < o1 ? grad_y[at_pixel + (o + i) * g.dst_c] : T(0);
-      }
-    }
-}
-
 // Where the sums of panel `panel` stand: panels of columns (channels_last) or of outputs (NCHW).
 template <class T>
 TORCHCONV_INLINE T* panel_sums(T* sums, int64_t lane0, int64_t rows) {
@@ -101,7 +66,8 @@ TORCHCONV_INLINE T* panel_sums(T* sums, int64_t lane0, int64_t rows) {
 
 // One block of pixels [m0, m0 + count) added to the sums over columns [l0, l1).
 template <class T>
-static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, int64_t count, int64_t l0, int64_t l1, bool first, T* turned, T* patches, T* sums) {
+static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, int64_t count, int64_t l0, int64_t l1,
+                      bool first, T* turned, T* patches, T* sums) {
   constexpr int L = kChunk<T>;
   const bool nhwc = g.layout == Layout::nhwc;
   Pixel pixels[kDepthBlock<T>];
@@ -117,12 +83,14 @@ static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, 
       if (nhwc) {
         pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
         for (int64_t c = 0; c < columns; c += kColumns<T>)
-          multiply_panel<T>(o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count, {turned, (o1 - o0) * L}, {patches + c * count, count * L},
+          multiply_panel<T>(o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count,
+                            {turned, (o1 - o0) * L}, {patches + c * count, count * L},
                             panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first, nothing, nothing);
       } else {
         pack_patches_nchw(g, x, runs, ceil_div(count, L), l, l_end, patches);
         for (int64_t o = o0; o < o1; o += kColumns<T>)
-          multiply_panel<T>(columns, int(smaller(ceil_div(o1 - o, L), kColumnChunks)), count, {patches, columns * L}, {turned + (o - o0) * count, count * L},
+          multiply_panel<T>(columns, int(smaller(ceil_div(o1 - o, L), kColumnChunks)), count, {patches, columns * L},
+                            {turned + (o - o0) * count, count * L},
                             panel_sums(sums, o, l1 - l0) + (l - l0) * kColumns<T>, !first, nothing, nothing);
       }
     }
@@ -131,7 +99,8 @@ static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, 
 
 // Adds up the splits' sums for outputs [o0, o1) (at most a chunk) and columns [l0, l1), into rows of grad_w.
 template <class T>
-static void finish(const Gather& g, const T* sums, int64_t splits, int64_t split_stride, int64_t o0, int64_t o1, int64_t l0, int64_t l1, T* grad_w) {
+static void finish(const Gather& g, const T* sums, int64_t splits, int64_t split_stride, int64_t o0, int64_t o1,
+                   int64_t l0, int64_t l1, T* grad_w) {
   constexpr int L = kChunk<T>, n = kLanes<T>;
   const bool nhwc = g.layout == Layout::nhwc;
   for (int64_t l = l0; l < l1; l += L) {
@@ -148,7 +117,8 @@ static void finish(const Gather& g, const T* sums, int64_t splits, int64_t split
       }
     T turned[L * L];
     if (!nhwc) transpose_chunk(turned, L, square, L);
-    for (int64_t o = o0; o < o1; ++o) copy_part(grad_w + o * g.depth() + l, (nhwc ? square : turned) + (o - o0) * L, int(smaller(L, l1 - l)));
+    for (int64_t o = o0; o < o1; ++o)
+      copy_part(grad_w + o * g.depth() + l, (nhwc ? square : turned) + (o - o0) * L, int(smaller(L, l1 - l)));
   }
 }
 
@@ -168,16 +138,18 @@ static void run_grad_weight(const Gather& g, const T* x, const T* grad_y, T* gra
     const int64_t l0 = block * plan.columns, l1 = smaller(l0 + plan.columns, g.depth());
     const int64_t first = split * plan.pixels, last = smaller(first + plan.pixels, g.pixels());
     T* turned = scratch + thread * (plan.turned + plan.patches);
-    T* sums = plan.splits > 1 ? all_sums + split * plan.sums + (group * plan.column_blocks + block) * block_sums : all_sums + thread * plan.sums;
+    T* sums = plan.splits > 1 ? all_sums + split * plan.sums + (group * plan.column_blocks + block) * block_sums
+                              : all_sums + thread * plan.sums;
     for (int64_t m = first; m < last; m += kDepthBlock<T>)
-      add_block(g, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m, smaller(kDepthBlock<T>, last - m), l0, l1, m == first,
-                turned, turned + plan.turned, sums);
+      add_block(g, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m,
+                smaller(kDepthBlock<T>, last - m), l0, l1, m == first, turned, turned + plan.turned, sums);
     if (plan.splits == 1)
       for (int64_t chunk = 0; chunk < output_chunks; ++chunk) finish_chunk(group, block, chunk, sums);
   });
   if (plan.splits > 1)
     parallel_tasks(g.groups * plan.column_blocks * output_chunks, int(plan.threads), [&](int64_t task, int) {
-      const int64_t group = task / (plan.column_blocks * output_chunks), block = task / output_chunks % plan.column_blocks;
+      const int64_t group = task / (plan.column_blocks * output_chunks),
+                    block = task / output_chunks % plan.column_blocks;
       finish_chunk(group, block, task % output_chunks, all_sums + (group * plan.column_blocks + block) * block_sums);
     });
 }

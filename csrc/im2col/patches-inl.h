@@ -7,7 +7,7 @@ using im2col::Gather;
 // Depth of one block: 256 floats make a column panel of 32 KiB, which stays in L1 or near it.
 // No block has more columns, or more pixels, than this.
 template <class T>
-constexpr int64_t kDepthBlock = 1024 / sizeof(T);
+constexpr int64_t kDepthBlock = 2048 / sizeof(T);
 
 // A destination pixel of the grid: where its patch starts, and where its result goes.
 struct Pixel {
@@ -16,11 +16,12 @@ struct Pixel {
   int64_t target;  // offset of channel 0 of the result
 };
 
-static void locate_pixels(const Gather& g, int64_t first, int64_t count, Pixel* out) {
+TORCHCONV_INLINE void locate_pixels(const Gather& g, int64_t first, int64_t count, Pixel* out) {
   int64_t q = first % g.w.count, p = first / g.w.count % g.h.count, n = first / (g.w.count * g.h.count);
   for (int64_t i = 0; i < count; ++i) {
-    out[i] = {n * g.src_n, p * g.h.step, q * g.w.step,
-              n * g.dst_n + (g.h.dst_first + p * g.h.dst_every) * g.dst_h + (g.w.dst_first + q * g.w.dst_every) * g.dst_w};
+    out[i] = {
+        n * g.src_n, p * g.h.step, q * g.w.step,
+        n * g.dst_n + (g.h.dst_first + p * g.h.dst_every) * g.dst_h + (g.w.dst_first + q * g.w.dst_every) * g.dst_w};
     if (++q == g.w.count) {
       q = 0;
       if (++p == g.h.count) p = 0, ++n;
@@ -36,25 +37,31 @@ TORCHCONV_INLINE int64_t tap_w(const Gather& g, int64_t tap) { return g.w.offset
 struct Piece {
   int64_t from;
   int first, last;
+  uint32_t lanes;  // the same as a mask
 };
+TORCHCONV_INLINE Piece make_piece(int64_t from, int64_t first, int64_t last) {
+  return {from, int(first), int(last), (uint32_t(1) << last) - (uint32_t(1) << first)};
+}
 
 // One chunk out of `count` pieces, zero elsewhere.
 template <class T>
 TORCHCONV_INLINE void gather_lanes(T* to, const T* src, const Piece* pieces, int count, int64_t step) {
 #if TORCHCONV_ISA == 2
   constexpr int L = kChunk<T>;
-  Vector<T> v{};
+  if (count == 0) return zero_chunk(to);
   if (step == 1) {
-    for (int i = 0; i < count; ++i) v = load_masked(v, src + pieces[i].from, lane_mask<T>(pieces[i].first, pieces[i].last));
+    Vector<T> v = load_masked(src + pieces[0].from, pieces[0].lanes);
+    for (int i = 1; i < count; ++i) v = load_masked(v, src + pieces[i].from, pieces[i].lanes);
     return store(to, v);
   }
   if (step == 2) {
+    Vector<T> v{};
     for (int i = 0; i < count; ++i) {
       // Every second of 2L elements, of which only those wanted are touched.
-      const uint32_t lanes = lane_mask<T>(pieces[i].first, pieces[i].last);
-      const uint64_t wanted = every_second_bit(lanes);
+      const uint64_t wanted = every_second_bit(pieces[i].lanes);
       const T* from = src + pieces[i].from;
-      v = blend_evens(v, load_masked(from, uint32_t(wanted) & ((1u << L) - 1)), load_masked(from + L, uint32_t(wanted >> L)), lanes);
+      v = blend_evens(v, load_masked(from, uint32_t(wanted) & ((1u << L) - 1)),
+                      load_masked(from + L, uint32_t(wanted >> L)), pieces[i].lanes);
     }
     return store(to, v);
   }
@@ -68,7 +75,8 @@ TORCHCONV_INLINE void gather_lanes(T* to, const T* src, const Piece* pieces, int
 
 // Channels in whole chunks: each tap of each pixel is a few cache lines to copy.
 template <class T>
-static void patches_nhwc_chunks(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1, T* to) {
+static void patches_nhwc_chunks(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0,
+                                int64_t k1, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t C = g.channels;
   for (int64_t tap = k0 / C; tap * C < k1; ++tap) {
@@ -117,7 +125,7 @@ static void find_pieces(const Gather& g, int64_t k0, int64_t k1, RunPieces<T>& o
     for (int64_t at = k, end = smaller(k + L, k1); at < end; ++n) {
       const int64_t run = at / length, last = smaller(end, (run + 1) * length);
       const int64_t dh = tap_h(g, run * out.run_taps), dw = tap_w(g, run * out.run_taps), start = k - run * length;
-      out.pieces[chunk][n] = {dh * g.src_h + dw * g.src_w + start, int(at - k), int(last - k)};
+      out.pieces[chunk][n] = make_piece(dh * g.src_h + dw * g.src_w + start, at - k, last - k);
       out.sources[chunk][n] = {dh, dw, start};
       at = last;
     }
@@ -132,16 +140,17 @@ static int clip_pieces(const Gather& g, const Pixel& pixel, const RunPieces<T>& 
   for (int i = 0; i < all.count[chunk]; ++i) {
     const auto& source = all.sources[chunk][i];
     const int64_t w = pixel.w + source.dw;
-    Piece piece = all.pieces[chunk][i];
-    piece.first = int(larger(piece.first, larger(-w, 0) * g.channels - source.start));
-    piece.last = int(smaller(piece.last, smaller(all.run_taps, g.w.source - w) * g.channels - source.start));
-    if (inside(pixel.h + source.dh, g.h.source) && piece.first < piece.last) out[n++] = piece;
+    const Piece& piece = all.pieces[chunk][i];
+    const int64_t first = larger(piece.first, larger(-w, 0) * g.channels - source.start);
+    const int64_t last = smaller(piece.last, smaller(all.run_taps, g.w.source - w) * g.channels - source.start);
+    if (inside(pixel.h + source.dh, g.h.source) && first < last) out[n++] = make_piece(piece.from, first, last);
   }
   return n;
 }
 
 template <class T>
-static void patches_nhwc_runs(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1, T* to) {
+static void patches_nhwc_runs(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1,
+                              T* to) {
   constexpr int L = kChunk<T>;
   RunPieces<T> all;
   find_pieces(g, k0, k1, all);
@@ -149,7 +158,8 @@ static void patches_nhwc_runs(const Gather& g, const T* src, const Pixel* pixels
   for (int64_t i = 0; i < rows; ++i) {
     const Pixel& pixel = pixels[i];
     const T* from = src + pixel.source + pixel.h * g.src_h + pixel.w * g.src_w;
-    const bool interior = pixel.h + all.least_h >= 0 && pixel.h + all.most_h < g.h.source && pixel.w + all.least_w >= 0 && pixel.w + all.most_w < g.w.source;
+    const bool interior = pixel.h + all.least_h >= 0 && pixel.h + all.most_h < g.h.source &&
+                          pixel.w + all.least_w >= 0 && pixel.w + all.most_w < g.w.source;
     for (int64_t chunk = 0; chunk < chunks; ++chunk) {
       T* line = to + chunk * L * rows + i * L;
       Piece clipped[L];
@@ -163,7 +173,8 @@ static void patches_nhwc_runs(const Gather& g, const T* src, const Pixel* pixels
 
 // Patch columns [k0, k1) of `rows` pixels as a chunked matrix (row = pixel).
 template <class T>
-static void pack_patches_nhwc(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1, T* to) {
+static void pack_patches_nhwc(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1,
+                              T* to) {
   const bool whole_chunks = g.channels % kChunk<T> == 0 && k0 % kChunk<T> == 0;
   (whole_chunks ? patches_nhwc_chunks<T> : patches_nhwc_runs<T>)(g, src, pixels, rows, k0, k1, to);
 }
@@ -189,7 +200,8 @@ static void split_runs(const Pixel* pixels, int64_t count, ChunkRuns<T>* out) {
     const int l = int(i % kChunk<T>);
     ChunkRuns<T>& chunk = out[i / kChunk<T>];
     if (l == 0) chunk.count = 0;
-    const bool continues = l && pixels[i].source == pixels[i - 1].source && pixels[i].h == pixels[i - 1].h && pixels[i].w > pixels[i - 1].w;
+    const bool continues = l && pixels[i].source == pixels[i - 1].source && pixels[i].h == pixels[i - 1].h &&
+                           pixels[i].w > pixels[i - 1].w;
     if (!continues) chunk.runs[chunk.count++] = {l, l, pixels[i]};
     chunk.runs[chunk.count - 1].last = l + 1;
   }
@@ -205,7 +217,7 @@ TORCHCONV_INLINE int split_pieces(const Gather& g, const ChunkRuns<T>& runs, int
     if (!inside(h, g.h.source)) continue;
     const int64_t first = run.first + (w < 0 ? (-w + step - 1) / step : 0);
     const int64_t last = w < W ? smaller(run.last, run.first + (W - 1 - w) / step + 1) : 0;
-    if (first < last) pieces[count++] = {run.start.source + h * g.src_h + w - run.first * step, int(first), int(last)};
+    if (first < last) pieces[count++] = make_piece(run.start.source + h * g.src_h + w - run.first * step, first, last);
   }
   return count;
 }
@@ -213,7 +225,8 @@ TORCHCONV_INLINE int split_pieces(const Gather& g, const ChunkRuns<T>& runs, int
 // Patch columns [k0, k1) of `chunks` chunks of pixels as a chunked matrix (row = column of the patch).
 // Columns stand in the order (channel, tap), as the weights of an NCHW convolution do.
 template <class T>
-static void pack_patches_nchw(const Gather& g, const T* src, const ChunkRuns<T>* runs, int64_t chunks, int64_t k0, int64_t k1, T* to) {
+static __attribute__((noinline)) void pack_patches_nchw(const Gather& g, const T* src, const ChunkRuns<T>* runs,
+                                                        int64_t chunks, int64_t k0, int64_t k1, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t taps = g.taps(), depth = k1 - k0;
   for (int64_t tap = 0; tap < taps; ++tap) {
@@ -224,7 +237,8 @@ static void pack_patches_nchw(const Gather& g, const T* src, const ChunkRuns<T>*
     // Chunks are neighbours in memory: a channel's part of the block is read in one go.
     for (int64_t c = first; c < last; ++c) {
       T* row = to + (c * taps + tap - k0) * L;
-      for (int64_t i = 0; i < chunks; ++i) gather_lanes(row + i * L * depth, src + c * g.src_c, pieces[i], count[i], g.w.step);
+      for (int64_t i = 0; i < chunks; ++i)
+        gather_lanes(row + i * L * depth, src + c * g.src_c, pieces[i], count[i], g.w.step);
     }
   }
 }

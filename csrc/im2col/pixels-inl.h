@@ -9,20 +9,20 @@
 
 namespace torchconv::ISA_NS {
 
-constexpr int64_t kMostPixels = 168;   // per task, channels_last: 12 tiles of 14, 28 of 6
+constexpr int64_t kMostPixels = 112;   // per task, channels_last: 12 tiles of 14, 28 of 6
 constexpr int64_t kMostPanels = 4;     // per task, NCHW
 constexpr int64_t kMostOutputs = 512;  // per task
-// Weights are packed once, ahead, up to this size per thread; beyond it each task packs what it needs.
-constexpr int64_t kAheadBytes = 6 << 20;
+// Packed weights per thread; larger problems run in parts, a range of outputs at a time.
+constexpr int64_t kWeightBytes = 6 << 20;
 
 template <class T>
 struct PixelPlan {
-  int64_t pixels, outputs, depth;                // block sizes of a task
+  int64_t pixels, outputs, depth;  // block sizes of a task
   int64_t pixel_blocks, output_blocks, threads;
-  bool ahead, in_place;                          // weights packed ahead; x used without packing
-  int64_t weights, patches, sums, own_weights;   // elements: shared, then per thread
+  bool in_place;                   // x is used without packing
+  int64_t weights, patches, sums;  // elements: shared, then per thread
 
-  int64_t per_thread() const { return patches + sums + own_weights; }
+  int64_t per_thread() const { return patches + sums; }
   int64_t bytes() const { return (weights + threads * per_thread()) * int64_t(sizeof(T)); }
 };
 
@@ -31,8 +31,9 @@ struct PixelPlan {
 // GFLOP/s on a Zen 4), and packing costs less than that.
 template <class T>
 TORCHCONV_INLINE bool usable_in_place(const Gather& g) {
-  return g.layout == Layout::nhwc && g.taps() == 1 && g.h.step == 1 && g.w.step == 1 && g.h.offset == 0 && g.w.offset == 0 &&
-         g.h.count == g.h.source && g.w.count == g.w.source && (g.src_w * int64_t(sizeof(T))) % 4096 != 0;
+  return g.layout == Layout::nhwc && g.taps() == 1 && g.h.step == 1 && g.w.step == 1 && g.h.offset == 0 &&
+         g.w.offset == 0 && g.h.count == g.h.source && g.w.count == g.w.source &&
+         (g.src_w * int64_t(sizeof(T))) % 4096 != 0;
 }
 
 // Elements of one group's packed weights.
@@ -51,28 +52,42 @@ static PixelPlan<T> plan_pixels(const Gather& g) {
   plan.depth = round_up(ceil_div(g.depth(), ceil_div(g.depth(), kDepthBlock<T>)), L);
   // About four tasks per thread, so that a slow core can take fewer.
   const int64_t unit = nhwc ? kRows : kColumns<T>, most = nhwc ? kMostPixels / kRows : kMostPanels;
-  const int64_t units = ceil_div(g.pixels(), unit), share = plan.threads > 1 ? units * g.groups / (4 * plan.threads) : units;
+  const int64_t units = ceil_div(g.pixels(), unit),
+                share = plan.threads > 1 ? units * g.groups / (4 * plan.threads) : units;
   plan.pixels = unit * larger(1, smaller(most, share));
   plan.pixel_blocks = ceil_div(g.pixels(), plan.pixels);
   plan.outputs = smaller(round_up(g.outputs, kColumns<T>), kMostOutputs);
   if (plan.threads > 1 && plan.pixel_blocks * g.groups < 2 * plan.threads)
-    plan.outputs = smaller(plan.outputs, larger(1, ceil_div(g.outputs, kColumns<T>) * plan.pixel_blocks * g.groups / (2 * plan.threads)) * kColumns<T>);
+    plan.outputs = smaller(
+        plan.outputs,
+        larger(1, ceil_div(g.outputs, kColumns<T>) * plan.pixel_blocks * g.groups / (2 * plan.threads)) * kColumns<T>);
   plan.output_blocks = ceil_div(g.outputs, plan.outputs);
 
   plan.in_place = usable_in_place<T>(g);
-  plan.ahead = g.groups * group_weights<T>(g) * int64_t(sizeof(T)) <= kAheadBytes * plan.threads;
-  plan.weights = plan.ahead ? g.groups * group_weights<T>(g) : 0;
-  plan.own_weights = plan.ahead ? 0 : plan.depth * round_up(plan.outputs, L);
+  plan.weights = g.groups * group_weights<T>(g);
   plan.patches = plan.in_place ? 0 : plan.depth * round_up(plan.pixels, L);
-  const int64_t panels = nhwc ? ceil_div(smaller(plan.outputs, g.outputs), kColumns<T>) : ceil_div(plan.pixels, kColumns<T>);
+  const int64_t panels =
+      nhwc ? ceil_div(smaller(plan.outputs, g.outputs), kColumns<T>) : ceil_div(plan.pixels, kColumns<T>);
   const int64_t rows = nhwc ? plan.pixels : smaller(plan.outputs, g.outputs);
   plan.sums = (g.depth() > plan.depth ? panels : 1) * rows * kColumns<T>;
   return plan;
 }
 
+// All of the problem if its packed weights fit; else one group, as many of its outputs as fit.
+template <class T>
+static Gather first_part(const Gather& g) {
+  const int64_t most = kWeightBytes * g.threads / int64_t(sizeof(T));
+  Gather part = g;
+  if (g.groups * group_weights<T>(g) > most) {
+    part.groups = 1;
+    part.outputs = smaller(g.outputs, larger(most / g.depth() / kColumns<T>, 1) * kColumns<T>);
+  }
+  return part;
+}
+
 template <class T>
 static int64_t pixels_workspace(const Gather& g) {
-  return plan_pixels<T>(g).bytes();
+  return plan_pixels<T>(first_part<T>(g)).bytes();
 }
 
 template <class T>
@@ -88,41 +103,42 @@ static double pixels_tile_macs(const Gather& g) {
 template <class T>
 struct Operands {
   const T* src;
-  const T* w;
   const T* bias;
   T* dst;
   const T* packed;  // weights, if packed ahead
 };
 
 template <class T>
-static void store_nhwc(const T* tile, int64_t rows, const Pixel* pixels, int64_t o, int64_t outputs, const T* bias, T* dst) {
+static __attribute__((noinline)) void store_nhwc(const T* tile, int64_t rows, const Pixel* pixels, int64_t o,
+                                                 int64_t outputs, const T* bias, T* dst) {
   constexpr int n = kLanes<T>;
   for (int64_t i = 0; i < rows; ++i) {
     const T* from = tile + i * kColumns<T>;
     T* to = dst + pixels[i].target + o;
     int64_t c = 0;
-    for (; c + n <= smaller(outputs - o, kColumns<T>); c += n) store(to + c, bias ? load(from + c) + load(bias + o + c) : load(from + c));
+    for (; c + n <= smaller(outputs - o, kColumns<T>); c += n)
+      store(to + c, bias ? load(from + c) + load(bias + o + c) : load(from + c));
     for (; c < smaller(outputs - o, kColumns<T>); ++c) to[c] = bias ? from[c] + bias[o + c] : from[c];
   }
 }
 
 template <class T>
-static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<T>& op, int64_t m0, int64_t m1, int64_t o0, int64_t o1, T* scratch) {
+static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<T>& op, int64_t m0, int64_t m1,
+                      int64_t o0, int64_t o1, T* scratch) {
   constexpr int L = kChunk<T>;
   const int64_t rows = m1 - m0;
-  T *patches = scratch, *sums = patches + plan.patches, *own = sums + plan.sums;
+  T *patches = scratch, *sums = patches + plan.patches;
   Pixel pixels[kMostPixels];
   locate_pixels(g, m0, rows, pixels);
   for (int64_t k0 = 0; k0 < g.depth(); k0 += plan.depth) {
     const int64_t k1 = smaller(k0 + plan.depth, g.depth()), depth = k1 - k0;
     const bool last = k1 == g.depth();
     if (!plan.in_place) pack_patches_nhwc(g, op.src, pixels, rows, k0, k1, patches);
-    const Chunked<T> a = plan.in_place ? Chunked<T>{op.src + m0 * g.src_w + k0, L, g.src_w} : Chunked<T>{patches, rows * L};
+    const Chunked<T> a =
+        plan.in_place ? Chunked<T>{op.src + m0 * g.src_w + k0, L, g.src_w} : Chunked<T>{patches, rows * L};
     for (int64_t o = o0; o < o1; o += kColumns<T>) {
       const int chunks = int(smaller(ceil_div(o1 - o, L), kColumnChunks));
-      if (!plan.ahead)
-        for (int c = 0; c < chunks; ++c) pack_weights_nhwc(g, op.w, o + c * L, k0, k1, own + c * depth * L);
-      const Chunked<T> b = plan.ahead ? Chunked<T>{op.packed + o * g.depth() + k0 * L, g.depth() * L} : Chunked<T>{own, depth * L};
+      const Chunked<T> b{op.packed + o * g.depth() + k0 * L, g.depth() * L};
       T* tile = sums + (g.depth() > plan.depth ? (o - o0) * rows : 0);
       const auto fetch = [&](int64_t r, int count) {
         if (last)
@@ -137,7 +153,8 @@ static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<
 }
 
 template <class T>
-static void store_nchw(const Gather& g, const T* tile, int64_t rows, const ChunkRuns<T>* runs, int chunks, int64_t o, const T* bias, T* dst) {
+static __attribute__((noinline)) void store_nchw(const Gather& g, const T* tile, int64_t rows, const ChunkRuns<T>* runs,
+                                                 int chunks, int64_t o, const T* bias, T* dst) {
   const int64_t every = g.w.dst_every * g.dst_w;
   for (int64_t i = 0; i < rows; ++i) {
     const T add = bias ? bias[o + i] : T(0);
@@ -159,10 +176,11 @@ static void store_nchw(const Gather& g, const T* tile, int64_t rows, const Chunk
 }
 
 template <class T>
-static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<T>& op, int64_t m0, int64_t m1, int64_t o0, int64_t o1, T* scratch) {
+static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<T>& op, int64_t m0, int64_t m1,
+                      int64_t o0, int64_t o1, T* scratch) {
   constexpr int L = kChunk<T>;
   const int64_t count = m1 - m0, rows = o1 - o0, chunks = ceil_div(count, L);
-  T *patches = scratch, *sums = patches + plan.patches, *own = sums + plan.sums;
+  T *patches = scratch, *sums = patches + plan.patches;
   Pixel pixels[kMostPanels * kColumns<T>];
   ChunkRuns<T> runs[kMostPanels * kColumnChunks];
   locate_pixels(g, m0, count, pixels);
@@ -171,54 +189,64 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
     const int64_t k1 = smaller(k0 + plan.depth, g.depth()), depth = k1 - k0;
     const bool last = k1 == g.depth();
     pack_patches_nchw(g, op.src, runs, chunks, k0, k1, patches);
-    if (!plan.ahead)
-      for (int64_t o = o0; o < o1; o += L) pack_weights_nchw(g, op.w, o, smaller(o + L, o1), o0, rows, k0, k1, own);
-    const Chunked<T> a = plan.ahead ? Chunked<T>{op.packed + k0 * g.outputs + o0 * L, g.outputs * L} : Chunked<T>{own, rows * L};
+    const Chunked<T> a{op.packed + k0 * g.outputs + o0 * L, g.outputs * L};
     for (int64_t c = 0; c < chunks; c += kColumnChunks) {
       const int width = int(smaller(chunks - c, kColumnChunks));
       T* tile = sums + (g.depth() > plan.depth ? c * L * rows : 0);
       const auto fetch = [&](int64_t r, int n) {
         if (last)
           for (int i = 0; i < n; ++i)
-            for (int chunk = 0; chunk < width; ++chunk) __builtin_prefetch(op.dst + (o0 + r + i) * g.dst_c + runs[c + chunk].runs[0].start.target, 1);
+            for (int chunk = 0; chunk < width; ++chunk)
+              __builtin_prefetch(op.dst + (o0 + r + i) * g.dst_c + runs[c + chunk].runs[0].start.target, 1);
       };
-      multiply_panel<T>(rows, width, depth, a, {patches + c * L * depth, depth * L}, tile, k0 > 0, fetch, [&](int64_t r, int n) {
-        if (last) store_nchw(g, tile + r * kColumns<T>, n, runs + c, width, o0 + r, op.bias, op.dst);
-      });
+      multiply_panel<T>(rows, width, depth, a, {patches + c * L * depth, depth * L}, tile, k0 > 0, fetch,
+                        [&](int64_t r, int n) {
+                          if (last) store_nchw(g, tile + r * kColumns<T>, n, runs + c, width, o0 + r, op.bias, op.dst);
+                        });
     }
   }
 }
 
 // Packs all weights of all groups, in parallel.
 template <class T>
-static void pack_ahead(const Gather& g, const PixelPlan<T>& plan, const T* w, T* to) {
+static void pack_weights(const Gather& g, const PixelPlan<T>& plan, const T* w, T* to) {
   constexpr int L = kChunk<T>;
-  const bool nhwc = g.layout == Layout::nhwc;
   const int64_t blocks = ceil_div(g.outputs, L);
   parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int) {
     const int64_t group = task / blocks, o = task % blocks * L;
-    T* base = to + group * group_weights<T>(g);
-    if (nhwc)
-      pack_weights_nhwc(g, w + group * g.w_group, o, 0, g.depth(), base + o * g.depth());
-    else
-      pack_weights_nchw(g, w + group * g.w_group, o, smaller(o + L, g.outputs), 0, g.outputs, 0, g.depth(), base);
+    (g.layout == Layout::nhwc ? pack_weights_nhwc<T> : pack_weights_nchw<T>)(g, w + group * g.w_group, o,
+                                                                             to + group * group_weights<T>(g));
+  });
+}
+
+template <class T>
+static void run_part(const Gather& g, const T* src, const T* w, const T* bias, T* dst, void* workspace) {
+  const PixelPlan<T> plan = plan_pixels<T>(g);
+  T* packed = (T*)workspace;
+  pack_weights(g, plan, w, packed);
+  const int64_t blocks = plan.pixel_blocks * plan.output_blocks;
+  parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
+    const int64_t group = task / blocks, m = task % blocks / plan.output_blocks * plan.pixels,
+                  o = task % plan.output_blocks * plan.outputs;
+    const Operands<T> op{src + group * g.channels * g.src_c, bias ? bias + group * g.outputs : nullptr,
+                         dst + group * g.outputs * g.dst_c, packed + group * group_weights<T>(g)};
+    (g.layout == Layout::nhwc ? task_nhwc<T> : task_nchw<T>)(g, plan, op, m, smaller(m + plan.pixels, g.pixels()), o,
+                                                             smaller(o + plan.outputs, g.outputs),
+                                                             packed + plan.weights + thread * plan.per_thread());
   });
 }
 
 template <class T>
 static void run_pixels(const Gather& g, const T* src, const T* w, const T* bias, T* dst, void* workspace) {
-  const PixelPlan<T> plan = plan_pixels<T>(g);
-  const bool nhwc = g.layout == Layout::nhwc;
-  T* packed = (T*)workspace;
-  if (plan.ahead) pack_ahead(g, plan, w, packed);
-  const int64_t blocks = plan.pixel_blocks * plan.output_blocks;
-  parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
-    const int64_t group = task / blocks, m = task % blocks / plan.output_blocks * plan.pixels, o = task % plan.output_blocks * plan.outputs;
-    const Operands<T> op{src + group * g.channels * g.src_c, w + group * g.w_group, bias ? bias + group * g.outputs : nullptr,
-                         dst + group * g.outputs * g.dst_c, packed + group * group_weights<T>(g)};
-    (nhwc ? task_nhwc<T> : task_nchw<T>)(g, plan, op, m, smaller(m + plan.pixels, g.pixels()), o, smaller(o + plan.outputs, g.outputs),
-                                         packed + plan.weights + thread * plan.per_thread());
-  });
+  Gather part = first_part<T>(g);
+  const int64_t step = part.outputs;
+  for (int64_t group = 0; group < g.groups; group += part.groups)
+    for (int64_t o = 0; o < g.outputs; o += step) {
+      const int64_t out = group * g.outputs + o;
+      part.outputs = smaller(step, g.outputs - o);
+      run_part(part, src + group * g.channels * g.src_c, w + group * g.w_group + o * g.w_out,
+               bias ? bias + out : nullptr, dst + out * g.dst_c, workspace);
+    }
 }
 
 }  // namespace torchconv::ISA_NS

@@ -6,16 +6,19 @@ TORCHCONV_INLINE int64_t offset_of_tap(const Gather& g, int64_t tap) {
   return (g.h.first + tap / g.w.taps * g.h.every) * g.w_r + (g.w.first + tap % g.w.taps * g.w.every) * g.w_s;
 }
 
-// Visits the weights of outputs [o0, o1) and channels [c0, c1) whose k lies in [k0, k1) as
-// set(o, k, value), in the order in which they stand in memory so that each cache line is read once.
+// Visits the weights of outputs [o0, o1) and channels [c0, c1) as set(o, k, value), in the order in
+// which they stand in memory so that each cache line is read once.
 template <bool Nhwc, class T, class Set>
-TORCHCONV_INLINE void visit_weights(const Gather& g, const T* w, int64_t o0, int64_t o1, int64_t c0, int64_t c1, int64_t k0, int64_t k1, const Set& set) {
+TORCHCONV_INLINE void visit_weights(const Gather& g, const T* w, int64_t o0, int64_t o1, int64_t c0, int64_t c1,
+                                    const Set& set) {
   const int64_t taps = g.taps(), per_tap = Nhwc ? g.channels : 1, per_channel = Nhwc ? 1 : taps;
   const auto visit_taps = [&](int64_t o, int64_t c) {
     const T* at = w + o * g.w_out + c * g.w_in;
-    const int64_t start = c * per_channel;
-    const int64_t first = ceil_div(larger(k0 - start, 0), per_tap), last = smaller(ceil_div(larger(k1 - start, 0), per_tap), taps);
-    for (int64_t tap = first; tap < last; ++tap) set(o, start + tap * per_tap, at[offset_of_tap(g, tap)]);
+    int64_t tap = 0;
+    for (int64_t r = 0; r < g.h.taps; ++r)
+      for (int64_t s = 0; s < g.w.taps; ++s, ++tap)
+        set(o, c * per_channel + tap * per_tap,
+            at[(g.h.first + r * g.h.every) * g.w_r + (g.w.first + s * g.w.every) * g.w_s]);
   };
   if (g.w_in < g.w_out) {
     for (int64_t o = o0; o < o1; ++o)
@@ -26,48 +29,47 @@ TORCHCONV_INLINE void visit_weights(const Gather& g, const T* w, int64_t o0, int
   }
 }
 
-// As B: lanes are outputs. One chunk of outputs, depth [k0, k1); to[(k - k0) * L + lane].
+// As B: lanes are outputs. One chunk of outputs from o0 on; to[o0 / L][k][lane].
 template <class T>
-static void pack_weights_nhwc(const Gather& g, const T* w, int64_t o0, int64_t k0, int64_t k1, T* to) {
+static void pack_weights_nhwc(const Gather& g, const T* w, int64_t o0, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t o1 = smaller(o0 + L, g.outputs);
+  T* panel = to + o0 * g.depth();
   if (o1 - o0 < L)
-    for (int64_t k = k0; k < k1; ++k) zero_chunk(to + (k - k0) * L);
-  const bool whole = o1 - o0 == L && g.channels % L == 0 && k0 == 0 && k1 == g.depth();
-  // A slice within one tap has only some of the channels.
-  const bool one_tap = k0 / g.channels == (k1 - 1) / g.channels;
-  const int64_t first = one_tap ? k0 % g.channels : 0, last = one_tap ? (k1 - 1) % g.channels + 1 : g.channels;
-  for (int64_t c = first; c < last; c += L) {
+    for (int64_t k = 0; k < g.depth(); ++k) zero_chunk(panel + k * L);
+  const bool whole = o1 - o0 == L && g.channels % L == 0;
+  for (int64_t c = 0; c < g.channels; c += L) {
     if (whole && g.w_in == 1) {
       for (int64_t tap = 0; tap < g.taps(); ++tap)
-        transpose_chunk(to + (tap * g.channels + c) * L, L, w + offset_of_tap(g, tap) + o0 * g.w_out + c, g.w_out);
+        transpose_chunk(panel + (tap * g.channels + c) * L, L, w + offset_of_tap(g, tap) + o0 * g.w_out + c, g.w_out);
     } else if (whole && g.w_out == 1) {
       for (int64_t tap = 0; tap < g.taps(); ++tap)
-        for (int64_t i = c; i < c + L; ++i) copy_chunk(to + (tap * g.channels + i) * L, w + offset_of_tap(g, tap) + o0 + i * g.w_in);
+        for (int64_t i = c; i < c + L; ++i)
+          copy_chunk(panel + (tap * g.channels + i) * L, w + offset_of_tap(g, tap) + o0 + i * g.w_in);
     } else {
-      visit_weights<true>(g, w, o0, o1, c, smaller(c + L, last), k0, k1, [&](int64_t o, int64_t k, T value) { to[(k - k0) * L + o - o0] = value; });
+      visit_weights<true>(g, w, o0, o1, c, smaller(c + L, g.channels),
+                          [&](int64_t o, int64_t k, T value) { panel[k * L + o - o0] = value; });
     }
   }
 }
 
-// As A: rows are outputs, lanes are depth. Outputs [o0, o1), at most a chunk of them, depth [k0, k1),
-// k0 a multiple of L; to[(k - k0) / L][o - row0][lane] with `rows` rows.
+// As A: rows are outputs, lanes are depth. At most a chunk of outputs from o0 on; to[k / L][o][k % L].
 template <class T>
-static void pack_weights_nchw(const Gather& g, const T* w, int64_t o0, int64_t o1, int64_t row0, int64_t rows, int64_t k0, int64_t k1, T* to) {
+static void pack_weights_nchw(const Gather& g, const T* w, int64_t o0, T* to) {
   constexpr int L = kChunk<T>;
-  const int64_t depth = k1 - k0;
-  const bool all_taps = g.h.every == 1 && g.w.every == 1 && g.w_s == 1 && g.w_r == g.w.taps && g.h.first == 0 && g.w.first == 0;
+  const int64_t depth = g.depth(), o1 = smaller(o0 + L, g.outputs);
+  const bool all_taps =
+      g.h.every == 1 && g.w.every == 1 && g.w_s == 1 && g.w_r == g.w.taps && g.h.first == 0 && g.w.first == 0;
   if (all_taps && g.w_in == g.taps()) {  // a row of the matrix is a row in memory
     for (int64_t o = o0; o < o1; ++o)
-      for (int64_t k = 0; k < depth; k += L) copy_part(to + k * rows + (o - row0) * L, w + o * g.w_out + k0 + k, int(smaller(L, depth - k)));
+      for (int64_t k = 0; k < depth; k += L)
+        copy_part(to + k * g.outputs + o * L, w + o * g.w_out + k, int(smaller(L, depth - k)));
   } else if (g.taps() == 1 && g.w_out == 1 && o1 - o0 == L && depth % L == 0) {
     for (int64_t k = 0; k < depth; k += L)
-      transpose_chunk(to + k * rows + (o0 - row0) * L, L, w + offset_of_tap(g, 0) + (k0 + k) * g.w_in + o0, g.w_in);
+      transpose_chunk(to + k * g.outputs + o0 * L, L, w + offset_of_tap(g, 0) + k * g.w_in + o0, g.w_in);
   } else {
-    visit_weights<false>(g, w, o0, o1, k0 / g.taps(), ceil_div(k1, g.taps()), k0, k1, [&](int64_t o, int64_t k, T value) {
-      const int64_t at = k - k0;
-      to[at / L * L * rows + (o - row0) * L + at % L] = value;
-    });
+    visit_weights<false>(g, w, o0, o1, 0, g.channels,
+                         [&](int64_t o, int64_t k, T value) { to[k / L * L * g.outputs + o * L + k % L] = value; });
   }
 }
 
