@@ -1,4 +1,4 @@
-"""What a call costs besides the work: a 1x1x1x1 conv2d, and the first call of a new shape. Prints JSON, in microseconds.
+"""What a call costs besides the work: a 1x1x1x1 conv2d, and the first call of a new shape. Prints JSON in microseconds.
 
     python benchmarks/overhead.py [--rounds 200]
 
