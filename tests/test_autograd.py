@@ -18,7 +18,7 @@ SMALL = [
     cases.case("2-D groups", 1, 4, (5, 6), 6, (3, 2), (2, 1), (1, 0, 2, 1), (1, 2), groups=2),
     cases.case("depthwise", 2, 3, (4, 4), 3, 2, groups=3),
 ]
-OPERATORS = ("conv_fwd", "conv_grad_input", "conv_grad_weight", "unfold", "fold")
+OPERATORS = ("conv_fwd", "conv_grad_input", "conv_grad_weight", "unfold", "fold", "gemm")
 ROUTES = {"routed": ops, "dispatched": torch.ops.torchconv}
 each_case = pytest.mark.parametrize("case", SMALL, ids=str)
 each_operator = pytest.mark.parametrize("name", OPERATORS)
@@ -38,6 +38,7 @@ def arguments(name: str, case: cases.Case, dtype: torch.dtype = torch.float64, r
         "conv_grad_weight": ([case.x_size, case.y_size], (case.w_size, *geometry)),
         "unfold": ([[case.N, case.C, *size]], (kernel, *window)),
         "fold": ([columns], (size, kernel, *window)),
+        "gemm": ([[case.C, case.K], [case.K, case.N]], ()),
     }[name]
     return tuple(torch.randn(s, dtype=dtype, requires_grad=requires_grad) for s in sizes), rest
 

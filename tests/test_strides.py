@@ -124,15 +124,19 @@ def test_one_dimension_is_contiguous(layout):
 
 
 @pytest.mark.parametrize("layout", ["contiguous", "channels_last"])
-def test_unfold_and_fold(layout):
+def test_unfold_fold_and_gemm(layout):
     x = LAYOUTS[layout](torch.randn(2, 3, 6, 5))
     window = ([3, 2], [2, 1], [1, 0, 2, 1], [1, 2])
     columns = ops.unfold(x, *window)
     image = ops.fold(columns.transpose(1, 2).contiguous().transpose(1, 2), [6, 5], *window)
     with FakeTensorMode() as mode:
         fake_x, fake_columns = map(mode.from_tensor, (x, columns))
-        fakes = ops.unfold(fake_x, *window), ops.fold(fake_columns, [6, 5], *window)
-    for real, fake in zip((columns, image), fakes, strict=True):
+        fakes = (
+            ops.unfold(fake_x, *window),
+            ops.fold(fake_columns, [6, 5], *window),
+            ops.gemm(fake_columns[0].t(), fake_columns[1]),
+        )
+    for real, fake in zip((columns, image, ops.gemm(columns[0].t(), columns[1])), fakes, strict=True):
         assert (fake.shape, fake.stride()) == (real.shape, real.stride())
 
 

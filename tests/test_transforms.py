@@ -15,7 +15,7 @@ BATCH = 3
 def combinations():
     """(operator, case, which tensors are batched): every choice of at least one."""
     for name, case in itertools.product(OPERATORS, SMALL):
-        count = {"unfold": 1, "fold": 1, "conv_grad_weight": 2}.get(name, 3)
+        count = {"unfold": 1, "fold": 1, "conv_grad_weight": 2, "gemm": 2}.get(name, 3)
         for batched in itertools.product((False, True), repeat=count):
             if any(batched):
                 yield pytest.param(name, case, batched, id=f"{name} {case} {''.join('-b'[b] for b in batched)}")

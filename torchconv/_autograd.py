@@ -38,9 +38,11 @@ DERIVATIVES: dict[str, tuple[Callable[..., Tensor], ...]] = {
     ),
     "unfold": (lambda f, g, rest, x: f.fold(g, x.shape[2:], *rest),),
     "fold": (lambda f, g, rest, columns: f.unfold(g, *rest[1:]),),
+    "gemm": (lambda f, g, rest, a, b: f.gemm(g, b.t()), lambda f, g, rest, a, b: f.gemm(a.t(), g)),
 }
 WITH_BIAS = ("conv_fwd", "conv_grad_input")
-AUTOCAST = ("conv_fwd", "conv_grad_input", "conv_grad_weight")  # unfold and fold keep the dtype, as torch's do
+# unfold and fold keep the dtype, as torch's do; gemm has no lower one.
+AUTOCAST = ("conv_fwd", "conv_grad_input", "conv_grad_weight")
 
 
 class Operator(NamedTuple):

@@ -13,7 +13,7 @@ from torch.autograd import profiler
 from torch.compiler import is_compiling
 
 _C = torch._C
-OPERATORS = ("conv_fwd", "conv_grad_input", "conv_grad_weight", "unfold", "fold")
+OPERATORS = ("conv_fwd", "conv_grad_input", "conv_grad_weight", "unfold", "fold", "gemm")
 _TYPES = (Tensor, torch.nn.Parameter)
 
 

@@ -8,6 +8,7 @@ into N, batched w alone into K, and where all three are batched into G.
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from torchconv import ops
@@ -72,4 +73,19 @@ def _per_image(name: str) -> Callable[..., tuple[Tensor, int]]:
     return rule
 
 
-RULES = {name: _convolution(name) for name in ROLES} | {name: _per_image(name) for name in ("unfold", "fold")}
+def _gemm(batch: int, in_dims: tuple[int | None, ...], a: Tensor, b: Tensor) -> tuple[Tensor, int]:
+    a_dim, b_dim = in_dims
+    if a_dim is not None and b_dim is not None:
+        a, b = a.movedim(a_dim, 0), b.movedim(b_dim, 0)
+        return torch.stack([ops.gemm(a[i], b[i]) for i in range(batch)]), 0
+    if a_dim is not None:
+        return split(ops.gemm(merge(a, a_dim, 0, 1), b), batch, 0, 1), 0
+    assert b_dim is not None
+    return split(ops.gemm(a, merge(b, b_dim, 1, 1)), batch, 1, 1), 0
+
+
+RULES = {
+    **{name: _convolution(name) for name in ROLES},
+    **{name: _per_image(name) for name in ("unfold", "fold")},
+    "gemm": _gemm,
+}

@@ -77,6 +77,15 @@ def fold(columns: Tensor, output_size: Ints, kernel_size: Ints, stride: Ints, pa
     return _call(_fold, (columns,), (output_size, kernel_size, stride, padding, dilation))
 
 
+def gemm(a: Tensor, b: Tensor) -> Tensor:
+    """The matrix product of a [M, K] and b [K, N]; float32 or float64, which autocast leaves as they are.
+
+    >>> gemm(torch.ones(2, 3), torch.ones(3, 4))[0]
+    tensor([3., 3., 3., 3.])
+    """
+    return _call(_gemm, (a, b), ())
+
+
 def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Tensor:
     """Takes the fastest way that the tensors and the active modes allow; _autograd says what each can do."""
     kernels = kernels_for(tensors)
@@ -106,3 +115,4 @@ _conv_grad_input = _autograd.build("conv_grad_input")
 _conv_grad_weight = _autograd.build("conv_grad_weight")
 _unfold = _autograd.build("unfold")
 _fold = _autograd.build("fold")
+_gemm = _autograd.build("gemm")
