@@ -184,6 +184,21 @@ def test_fold(change, expected, came):
         torchconv.fold(columns if columns is None else torch.zeros(columns), **arguments)
 
 
+@pytest.mark.parametrize(
+    "a, b, message",
+    [
+        (torch.zeros(2), torch.zeros(2, 2), r"a: expected \[M, K\], got \[2\]"),
+        (torch.zeros(2, 3), torch.zeros(2, 3), r"b: expected \[3, N\] for a of size \[2, 3\], got \[2, 3\]"),
+        (torch.zeros(2, 3, dtype=INT), torch.zeros(3, 2, dtype=INT), "a: expected dtype float32.*, got Long"),
+        (torch.zeros(2, 3), torch.zeros(3, 2, dtype=F64), "b: expected dtype Float as a has, got Double"),
+        (torch.zeros(2, 3), None, "b: expected a torch.Tensor, got NoneType"),
+    ],
+)
+def test_gemm(a, b, message):
+    with pytest.raises(torchconv.TorchconvError, match=f"^{message}"):
+        torchconv.gemm(a, b)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")
 def test_devices_must_agree():
     x, w = torch.zeros(1, 4, 8, 8), torch.zeros(4, 4, 3, 3, device="cuda")

@@ -248,6 +248,11 @@ def test_unfold_with_four_sided_padding():
     assert_close(torchconv.unfold(input=x, kernel_size=3, padding=((1, 2), (0, 3))), expected)
 
 
+@pytest.mark.parametrize("sizes", [((5, 7), (7, 3)), ((1, 1), (1, 1)), ((0, 4), (4, 2)), ((3, 0), (0, 2))])
+def test_gemm(sizes):
+    check(torchconv.gemm, torch.mm, tensors(*sizes))
+
+
 def test_compiles_in_one_graph_for_every_size():
     def f(x, w):
         y = torchconv.conv2d(x, w, stride=2, padding="same")

@@ -291,6 +291,33 @@ def fold(
         raise_clearly(error, {"columns": columns}, {"output_size": output_size, **geometry})
 
 
+def gemm(a: Tensor, b: Tensor) -> Tensor:
+    """The matrix product of a and b, with the kernels that im2col runs on.
+
+    Args:
+        a: [M, K]; float32 or float64, on the CPU.
+        b: [K, N], of a's dtype and device.
+
+    Returns:
+        [M, N].
+
+    Raises:
+        TorchconvError: an argument is wrong. The message names the argument.
+
+    Example:
+        >>> import torch, torchconv
+        >>> torchconv.gemm(torch.ones(2, 3), torch.eye(3))
+        tensor([[1., 1., 1.],
+                [1., 1., 1.]])
+    """
+    if has_torch_function_variadic(a, b):
+        return handle_torch_function(gemm, (a, b), a, b)
+    try:
+        return ops.gemm(a, b)
+    except (RuntimeError, AttributeError) as error:
+        raise_clearly(error, {"a": a, "b": b}, {})
+
+
 def _conv(
     d: int,
     x: Any,
