@@ -1,0 +1,156 @@
+"""One algorithm against torch on a file of shapes: forward, both gradients, and the two together. Prints JSON.
+
+    python benchmarks/conv.py [--shapes resnet50] [--algo im2col] [--only 3x3] [--cold]
+
+Each side runs in both memory formats, and its better one counts: "ratio" is torch's best time over torchconv's best.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import harness
+import torch
+from harness import Shape, geomean
+from rich.table import Column, Table
+from torch import Tensor
+
+from torchconv import _C, ops
+
+FORMATS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
+MASKS = {"grad_input": [True, False, False], "grad_weight": [False, True, False], "backward": [True, True, False]}
+PASSES = ("fwd", *MASKS)
+SINGLE = ("fwd", "grad_input", "grad_weight")  # backward is the last two
+
+
+def ours(pass_: str, s: Shape, algo: str, x: Tensor, w: Tensor, grad_y: Tensor) -> Callable[[], object]:
+    rest = (*s.geometry, algo)
+    fwd = lambda: ops.conv_fwd(x, w, None, *rest)  # noqa: E731
+    grad_input = lambda: ops.conv_grad_input(grad_y, w, None, s.x_size, *rest)  # noqa: E731
+    grad_weight = lambda: ops.conv_grad_weight(x, grad_y, s.w_size, *rest)  # noqa: E731
+    backward = lambda: (grad_input(), grad_weight())  # noqa: E731
+    return {"fwd": fwd, "grad_input": grad_input, "grad_weight": grad_weight, "backward": backward}[pass_]
+
+
+def torchs(pass_: str, s: Shape, x: Tensor, w: Tensor, grad_y: Tensor) -> Callable[[], object]:
+    window = ([s.stride] * 2, [s.pad] * 2, [s.dil] * 2)
+    if pass_ == "fwd":
+        return lambda: torch.conv2d(x, w, None, *window, s.groups)
+    mask = MASKS[pass_]
+    return lambda: torch.ops.aten.convolution_backward(
+        grad_y, x, w, None, *window, False, [0, 0], s.groups, mask
+    )  # fmt: skip
+
+
+def error(pass_: str, s: Shape, algo: str) -> float:
+    """max|y - ref| / max|ref| against float64, for a batch of one."""
+    one = Shape(**{**vars(s), "N": 1})
+    x, w, grad_y = (torch.randn(size) for size in (one.x_size, one.w_size, one.y_size))
+    result = ours(pass_, one, algo, x, w, grad_y)()
+    exact = torchs(pass_, one, x.double(), w.double(), grad_y.double())()
+    exact = exact if pass_ == "fwd" else exact[SINGLE.index(pass_) - 1]
+    return ((result - exact).abs().max() / exact.abs().max()).item()
+
+
+def compare(pass_: str, s: Shape, options: Any) -> dict[str, Any]:
+    calls: dict[tuple[str, str], Callable[[], object]] = {}
+    for name, memory_format in FORMATS.items():
+        tensors = [torch.randn(size).to(memory_format=memory_format) for size in (s.x_size, s.w_size, s.y_size)]
+        calls["torchconv", name] = ours(pass_, s, options.algo, *tensors)
+        calls["torch", name] = torchs(pass_, s, *tensors)
+    timings = harness.measure(calls, options.samples, options.limit, options.cold)
+    seconds = {side: {name: timings[side, name].seconds for name in FORMATS} for side in ("torchconv", "torch")}
+    best = {side: min(by_format.values()) for side, by_format in seconds.items()}
+    return {
+        "layer": s.name,
+        "pass": pass_,
+        "ratio": best["torch"] / best["torchconv"],
+        "ratio_nchw": seconds["torch"]["nchw"] / seconds["torchconv"]["nchw"],
+        "gflops": s.flop * (2 if pass_ == "backward" else 1) / best["torchconv"] * 1e-9,
+        "error": error(pass_, s, options.algo) if pass_ in SINGLE else None,
+        "seconds": seconds,
+        "clean_samples": min(timing.clean for timing in timings.values()),
+    }
+
+
+def workspace_per_thread(s: Shape, algo: str) -> float:
+    """The largest workspace of any pass and layout, in MiB per thread."""
+    candidates = [
+        candidate
+        for pass_ in SINGLE
+        for layout in FORMATS
+        for candidate in _C.explain(pass_, s.x_size, s.w_size, *s.geometry, algo, "float32", layout)
+        if candidate["chosen"]
+    ]
+    return max(candidate["workspace"] for candidate in candidates) / torch.get_num_threads() / 2**20
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """The figures that bars are set on."""
+
+    def ratios(field: str, wanted: Callable[[dict[str, Any]], bool]) -> list[float]:
+        return [row[field] for row in rows if wanted(row)]
+
+    single = [row for row in rows if row["pass"] in SINGLE]
+    worst = min(single, key=lambda row: row["ratio"])
+    figures: dict[str, Any] = {
+        "geomean": geomean([row["ratio"] for row in single]),
+        "worst": worst["ratio"],
+        "worst_is": f"{worst['layer']} {worst['pass']}",
+    }
+    for pass_ in PASSES:
+        figures[f"{pass_}_geomean"] = geomean(ratios("ratio", lambda row, pass_=pass_: row["pass"] == pass_))
+    pointwise = ratios("ratio_nchw", lambda row: row["layer"].startswith("1x1") and row["pass"] in SINGLE)
+    stem = ratios("ratio", lambda row: row["layer"].startswith("stem") and row["pass"] == "backward")
+    if pointwise:
+        figures["pointwise_nchw_geomean"] = geomean(pointwise)
+    if stem:
+        figures["stem_backward"] = geomean(stem)
+    return figures
+
+
+def table(rows: list[dict[str, Any]], peak: float) -> Table:
+    out = Table(
+        Column("layer", no_wrap=True),
+        Column("pass", no_wrap=True),
+        "ratio",
+        "in NCHW",
+        "GFLOP/s",
+        "% of peak",
+        "error",
+        "clean samples",
+    )
+    for row in rows:
+        error = "" if row["error"] is None else f"{row['error']:.1e}"
+        cells = (
+            f"{row['ratio']:.2f}",
+            f"{row['ratio_nchw']:.2f}",
+            f"{row['gflops']:.0f}",
+            f"{100 * row['gflops'] / peak:.0f}",
+        )
+        out.add_row(row["layer"], row["pass"], *cells, error, str(row["clean_samples"]))
+    return out
+
+
+def main() -> None:
+    parser = harness.arguments(__doc__)
+    parser.add_argument("--shapes", default="resnet50", help="a file in shapes/")
+    parser.add_argument("--only", default="", help="part of a layer's name")
+    parser.add_argument("--batch", type=int, help="instead of the file's")
+    parser.add_argument("--algo", default="im2col")
+    parser.add_argument("--cold", action="store_true", help="sweep the caches before each sample")
+    options = parser.parse_args()
+    harness.start(options)
+    shapes = [s for s in harness.read_shapes(options.shapes, options.batch) if options.only in s.name]
+    machine = harness.machine()
+    rows = []
+    for s in shapes:
+        for pass_ in PASSES:
+            rows.append(compare(pass_, s, options))
+            harness.messages.print(f"{s.name} {pass_}: {rows[-1]['ratio']:.2f}")
+    harness.messages.print(table(rows, machine["peak_gflops"]))
+    workspace = max(workspace_per_thread(s, options.algo) for s in shapes)
+    harness.write({**summary(rows), "workspace_mib_per_thread": workspace, "layers": rows, "machine": machine})
+
+
+if __name__ == "__main__":
+    main()
