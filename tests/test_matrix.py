@@ -198,6 +198,20 @@ def supported(cell: Cell, a: Tensor, b: Tensor) -> dict:
     return row
 
 
+@pytest.mark.parametrize("case", cases.ALL, ids=str)
+def test_every_row_explains_every_case(row, case):
+    """Also where nothing is to be computed, where a row's own arithmetic could divide by zero."""
+    isas = ISAS[: ISAS.index(_C.detected_isa()) + 1]
+    for isa, dtype, layout in itertools.product(isas, DTYPES, ("nchw", "nhwc")):
+        _C.set_max_isa(isa)
+        sizes = (case.x_size, case.w_size, case.stride, case.padding, case.dilation, case.groups)
+        answer = next(d for d in _C.explain(row[1], *sizes, row[0], dtype, layout, row[2]) if d["algo"] == row[0])
+        if answer["supported"]:
+            assert 0 < answer["seconds"] < 10 and 0 < answer["error"] < 0.1 and answer["workspace"] >= 0
+        else:
+            assert answer["reason"]
+
+
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("case", ["3x3", "long reduction"])
 def test_predicted_error(row, dtype, case):

@@ -5,7 +5,7 @@ namespace torchconv {
 
 static std::string supports(const ConvProblem& p) {
   if (p.dtype != DType::f32 && p.dtype != DType::f64) return "it takes float32 and float64";
-  if (p.C == 0 || p.N == 0 || p.K == 0) return "the sum is empty";
+  if (p.N == 0 || p.C == 0 || p.H == 0 || p.W == 0 || p.K == 0) return "the sum is empty";
   return "";
 }
 
