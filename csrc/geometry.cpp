@@ -16,18 +16,18 @@ std::string to_string(const Sizes& sizes) {
 constexpr int64_t kLargest = int64_t(1) << 40;
 
 static void check_list(const char* name, const Sizes& list, size_t length, int64_t least) {
-  check(list.size() == length, name, ": expected ", length, " entries, got ", to_string(list));
+  TORCHCONV_CHECK(list.size() == length, name, ": expected ", length, " entries, got ", to_string(list));
   for (int64_t v : list)
-    check(v >= least && v <= kLargest, name, ": expected ",
-          least == 0 ? "numbers that are not negative" : "positive numbers", v > kLargest ? " up to 2^40" : "",
-          ", got ", to_string(list));
+    TORCHCONV_CHECK(v >= least && v <= kLargest, name, ": expected ",
+                    least == 0 ? "numbers that are not negative" : "positive numbers",
+                    v > kLargest ? " up to 2^40" : "", ", got ", to_string(list));
 }
 
 static void check_numel(const char* name, const Sizes& sizes) {
   int64_t numel = 1;
   for (int64_t s : sizes)
-    check(!__builtin_mul_overflow(numel, s ? s : 1, &numel) && numel <= (INT64_MAX >> 4), name,
-          ": expected a size that fits in memory, got ", to_string(sizes));
+    TORCHCONV_CHECK(!__builtin_mul_overflow(numel, s ? s : 1, &numel) && numel <= (INT64_MAX >> 4), name,
+                    ": expected a size that fits in memory, got ", to_string(sizes));
 }
 
 static void check_window(size_t d, const Geometry& g) {
@@ -39,28 +39,30 @@ static void check_window(size_t d, const Geometry& g) {
 // The number of places that a kernel of this size can be at along spatial dimension i.
 static int64_t places(const char* x_name, int64_t x, const char* kernel_name, int64_t kernel, size_t i,
                       const Geometry& g) {
-  check(x >= 0 && x <= kLargest, x_name, ": expected sizes from 0 to 2^40, got ", x, " in spatial dimension ", i);
-  check(kernel >= 1 && kernel <= kLargest, kernel_name, ": expected kernel sizes from 1 to 2^40, got ", kernel,
-        " in spatial dimension ", i);
+  TORCHCONV_CHECK(x >= 0 && x <= kLargest, x_name, ": expected sizes from 0 to 2^40, got ", x, " in spatial dimension ",
+                  i);
+  TORCHCONV_CHECK(kernel >= 1 && kernel <= kLargest, kernel_name, ": expected kernel sizes from 1 to 2^40, got ",
+                  kernel, " in spatial dimension ", i);
   const __int128 padded = __int128(x) + g.padding[2 * i] + g.padding[2 * i + 1];
   const __int128 extent = __int128(g.dilation[i]) * (kernel - 1) + 1;
-  check(extent <= padded, kernel_name, ": expected a kernel no larger than the padded input (", int64_t(padded),
-        " in spatial dimension ", i, "), got ",
-        extent > kLargest ? std::string("more than 2^40") : std::to_string(int64_t(extent)),
-        " = dilation * (size - 1) + 1");
+  TORCHCONV_CHECK(extent <= padded, kernel_name, ": expected a kernel no larger than the padded input (",
+                  int64_t(padded), " in spatial dimension ", i, "), got ",
+                  extent > kLargest ? std::string("more than 2^40") : std::to_string(int64_t(extent)),
+                  " = dilation * (size - 1) + 1");
   return int64_t((padded - extent) / g.stride[i] + 1);
 }
 
 Sizes conv_output_size(const Sizes& x, const Sizes& w, const Geometry& g) {
   const size_t rank = x.size();
-  check(rank == 3 || rank == 4, "x: expected [N, C, L] or [N, C, H, W], got ", to_string(x));
-  check(w.size() == rank, "w: expected ", rank, " dimensions as x has, got ", to_string(w));
+  TORCHCONV_CHECK(rank == 3 || rank == 4, "x: expected [N, C, L] or [N, C, H, W], got ", to_string(x));
+  TORCHCONV_CHECK(w.size() == rank, "w: expected ", rank, " dimensions as x has, got ", to_string(w));
   check_window(rank - 2, g);
-  check(g.groups > 0, "groups: expected a positive number, got ", g.groups);
-  check(x[1] % g.groups == 0, "groups: expected a divisor of the ", x[1], " channels of x, got ", g.groups);
-  check(w[0] % g.groups == 0, "groups: expected a divisor of the ", w[0], " output channels of w, got ", g.groups);
-  check(w[1] == x[1] / g.groups, "w: expected size ", x[1] / g.groups,
-        " in dimension 1 (channels of x / groups = ", x[1], " / ", g.groups, "), got ", to_string(w));
+  TORCHCONV_CHECK(g.groups > 0, "groups: expected a positive number, got ", g.groups);
+  TORCHCONV_CHECK(x[1] % g.groups == 0, "groups: expected a divisor of the ", x[1], " channels of x, got ", g.groups);
+  TORCHCONV_CHECK(w[0] % g.groups == 0, "groups: expected a divisor of the ", w[0], " output channels of w, got ",
+                  g.groups);
+  TORCHCONV_CHECK(w[1] == x[1] / g.groups, "w: expected size ", x[1] / g.groups,
+                  " in dimension 1 (channels of x / groups = ", x[1], " / ", g.groups, "), got ", to_string(w));
   Sizes y = {x[0], w[0]};
   for (size_t i = 0; i + 2 < rank; ++i) y.push_back(places("x", x[2 + i], "w", w[2 + i], i, g));
   check_numel("x", x);
@@ -71,8 +73,8 @@ Sizes conv_output_size(const Sizes& x, const Sizes& w, const Geometry& g) {
 
 void check_output_size(const char* name, const Sizes& x, const Sizes& w, const Sizes& y, const Geometry& g) {
   const Sizes expected = conv_output_size(x, w, g);
-  check(y == expected, name, ": expected size ", to_string(expected), " for x of size ", to_string(x),
-        " and w of size ", to_string(w), ", got ", to_string(y));
+  TORCHCONV_CHECK(y == expected, name, ": expected size ", to_string(expected), " for x of size ", to_string(x),
+                  " and w of size ", to_string(w), ", got ", to_string(y));
 }
 
 ConvProblem make_problem(Pass pass, const Sizes& x, const Sizes& w, const Sizes& y, const Geometry& g) {

@@ -32,8 +32,8 @@ DType dtype_of(const char* name, const Tensor& t) {
     case ScalarType::Half: return DType::f16;
     case ScalarType::BFloat16: return DType::bf16;
     default:
-      check(false, name, ": expected dtype float32, float64, float16 or bfloat16, got ",
-            torch::headeronly::toString(t.scalar_type()));
+      fail(name, ": expected dtype float32, float64, float16 or bfloat16, got ",
+           torch::headeronly::toString(t.scalar_type()));
   }
   return DType::f32;
 }
@@ -42,18 +42,18 @@ const char* device_of(const Tensor& t) { return t.is_cpu() ? "cpu" : t.is_cuda()
 
 // Operands of one operator agree in dtype and device.
 void check_same(const char* name, const Tensor& t, const char* first_name, const Tensor& first) {
-  check(t.scalar_type() == first.scalar_type(), name, ": expected dtype ",
-        torch::headeronly::toString(first.scalar_type()), " as ", first_name, " has, got ",
-        torch::headeronly::toString(t.scalar_type()));
-  check(t.is_cpu() == first.is_cpu() && t.get_device_index() == first.get_device_index(), name, ": expected to be on ",
-        device_of(first), " as ", first_name, " is, got ", device_of(t));
+  TORCHCONV_CHECK(t.scalar_type() == first.scalar_type(), name, ": expected dtype ",
+                  torch::headeronly::toString(first.scalar_type()), " as ", first_name, " has, got ",
+                  torch::headeronly::toString(t.scalar_type()));
+  TORCHCONV_CHECK(t.is_cpu() == first.is_cpu() && t.get_device_index() == first.get_device_index(), name,
+                  ": expected to be on ", device_of(first), " as ", first_name, " is, got ", device_of(t));
 }
 
 void check_bias(const std::optional<Tensor>& bias, int64_t channels, const char* first_name, const Tensor& first) {
   if (!bias) return;
   check_same("bias", *bias, first_name, first);
-  check(bias->dim() == 1 && bias->size(0) == channels, "bias: expected size [", channels,
-        "], one entry per output channel, got ", to_string(sizes_of(*bias)));
+  TORCHCONV_CHECK(bias->dim() == 1 && bias->size(0) == channels, "bias: expected size [", channels,
+                  "], one entry per output channel, got ", to_string(sizes_of(*bias)));
 }
 
 // channels_last as torch.Tensor.suggest_memory_format decides; 3-D tensors have no such format.
@@ -69,9 +69,32 @@ Tensor make_dense(const Tensor& t, MemoryFormat format) {
   return dense ? t : torch::stable::contiguous(t, format);
 }
 
+// Uninitialised memory on like's device. Through the C function rather than torch::stable::empty,
+// which looks its operator up by name on each call.
+Tensor empty_strided(int64_t rank, const int64_t* sizes, const int64_t* strides, ScalarType dtype, const Tensor& like) {
+  int32_t device_type;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(like.get(), &device_type));
+  AtenTensorHandle out;
+  TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
+      rank, sizes, strides, torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype)), device_type,
+      like.get_device_index(), &out));
+  return Tensor(out);
+}
+
 Tensor allocate(const Sizes& sizes, MemoryFormat format, const Tensor& like) {
-  return torch::stable::empty(sizes, like.scalar_type(), std::nullopt, like.device(), std::nullopt,
-                              sizes.size() == 4 ? std::optional<MemoryFormat>(format) : std::nullopt);
+  int64_t strides[5], next = 1;
+  const int64_t rank = int64_t(sizes.size());
+  if (format == MemoryFormat::ChannelsLast && rank == 4) {
+    for (int64_t d : {1, 3, 2, 0}) strides[d] = next, next *= sizes[d];
+  } else {  // sizes of 0 count as 1 here, but not above: so does torch
+    for (int64_t d = rank - 1; d >= 0; --d) strides[d] = next, next *= sizes[d] > 1 ? sizes[d] : 1;
+  }
+  return empty_strided(rank, sizes.data(), strides, like.scalar_type(), like);
+}
+
+Tensor allocate_workspace(int64_t bytes, const Tensor& like) {
+  const int64_t stride = 1;
+  return empty_strided(1, &bytes, &stride, ScalarType::Byte, like);
 }
 
 void set_weight_strides(ConvProblem& p, const Tensor& w) {
@@ -90,7 +113,7 @@ void run(ConvProblem& p, const Tensor& first, ConvOperands operands, const std::
   const Row& row = select(p, algo);
   Tensor workspace;
   if (const int64_t bytes = row.workspace(p)) {
-    workspace = torch::stable::empty(Sizes{bytes}, ScalarType::Byte, std::nullopt, first.device());
+    workspace = allocate_workspace(bytes, first);
     operands.workspace = workspace.mutable_data_ptr();
   }
   row.run(p, operands);
@@ -160,7 +183,7 @@ Tensor conv_grad_weight(const Tensor& x, const Tensor& grad_y, Sizes w_size, Siz
 Tensor unfold(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, Sizes dilation) {
   const DType dtype = dtype_of("x", x);
   const Sizes x_size = sizes_of(x);
-  check(x_size.size() == 4, "x: expected [N, C, H, W], got ", to_string(x_size));
+  TORCHCONV_CHECK(x_size.size() == 4, "x: expected [N, C, H, W], got ", to_string(x_size));
   ConvProblem p =
       make_unfold_problem("x", x_size, kernel_size, {std::move(stride), std::move(padding), std::move(dilation), 1});
   const MemoryFormat format = format_of(x);
@@ -174,18 +197,18 @@ Tensor unfold(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, S
 Tensor fold(const Tensor& columns, Sizes output_size, Sizes kernel_size, Sizes stride, Sizes padding, Sizes dilation) {
   const DType dtype = dtype_of("columns", columns);
   const Sizes size = sizes_of(columns);
-  check(size.size() == 3, "columns: expected [N, C*R*S, P*Q], got ", to_string(size));
-  check(output_size.size() == 2, "output_size: expected 2 entries, got ", to_string(output_size));
-  check(kernel_size.size() == 2 && kernel_size[0] > 0 && kernel_size[1] > 0,
-        "kernel_size: expected 2 positive numbers, got ", to_string(kernel_size));
+  TORCHCONV_CHECK(size.size() == 3, "columns: expected [N, C*R*S, P*Q], got ", to_string(size));
+  TORCHCONV_CHECK(output_size.size() == 2, "output_size: expected 2 entries, got ", to_string(output_size));
+  TORCHCONV_CHECK(kernel_size.size() == 2 && kernel_size[0] > 0 && kernel_size[1] > 0,
+                  "kernel_size: expected 2 positive numbers, got ", to_string(kernel_size));
   const int64_t R = kernel_size[0], S = kernel_size[1];
-  check(size[1] % R == 0 && size[1] / R % S == 0, "columns: expected a multiple of ", R, " * ", S,
-        " (the kernel size) in dimension 1, got ", to_string(size));
+  TORCHCONV_CHECK(size[1] % R == 0 && size[1] / R % S == 0, "columns: expected a multiple of ", R, " * ", S,
+                  " (the kernel size) in dimension 1, got ", to_string(size));
   const Sizes x_size = {size[0], size[1] / R / S, output_size[0], output_size[1]};
   ConvProblem p = make_unfold_problem("output_size", x_size, kernel_size,
                                       {std::move(stride), std::move(padding), std::move(dilation), 1});
-  check(size[2] == p.P * p.Q, "columns: expected ", p.P * p.Q, " (", p.P, " * ", p.Q,
-        " places of the kernel) in dimension 2, got ", to_string(size));
+  TORCHCONV_CHECK(size[2] == p.P * p.Q, "columns: expected ", p.P * p.Q, " (", p.P, " * ", p.Q,
+                  " places of the kernel) in dimension 2, got ", to_string(size));
   const Tensor x = allocate(x_size, MemoryFormat::Contiguous, columns),
                dense = make_dense(columns, MemoryFormat::Contiguous);
   p.dtype = dtype, p.threads = num_threads();
@@ -196,20 +219,20 @@ Tensor fold(const Tensor& columns, Sizes output_size, Sizes kernel_size, Sizes s
 Tensor gemm(const Tensor& a, const Tensor& b) {
   const Sizes a_size = sizes_of(a), b_size = sizes_of(b);
   const DType dtype = dtype_of("a", a);
-  check(dtype == DType::f32 || dtype == DType::f64, "a: expected dtype float32 or float64, got ", to_string(dtype));
+  TORCHCONV_CHECK(dtype == DType::f32 || dtype == DType::f64, "a: expected dtype float32 or float64, got ",
+                  to_string(dtype));
   check_same("b", b, "a", a);
-  check(a.is_cpu(), "a: expected to be on the CPU, got ", device_of(a));
-  check(a_size.size() == 2, "a: expected [M, K], got ", to_string(a_size));
-  check(b_size.size() == 2 && b_size[0] == a_size[1], "b: expected [", a_size[1], ", N] for a of size ",
-        to_string(a_size), ", got ", to_string(b_size));
+  TORCHCONV_CHECK(a.is_cpu(), "a: expected to be on the CPU, got ", device_of(a));
+  TORCHCONV_CHECK(a_size.size() == 2, "a: expected [M, K], got ", to_string(a_size));
+  TORCHCONV_CHECK(b_size.size() == 2 && b_size[0] == a_size[1], "b: expected [", a_size[1], ", N] for a of size ",
+                  to_string(a_size), ", got ", to_string(b_size));
   const im2col::GemmProblem p{current_isa(), dtype,     num_threads(), a_size[0],
                               b_size[1],     a_size[1], b.stride(0),   b.stride(1)};
   const Tensor rows = make_dense(a, MemoryFormat::Contiguous);
   Tensor c = allocate({p.M, p.N}, MemoryFormat::Contiguous, a);
   if (c.numel() && !p.K) return torch::stable::zero_(c);
   if (!c.numel()) return c;
-  const Tensor workspace =
-      torch::stable::empty(Sizes{im2col::gemm_workspace(p)}, ScalarType::Byte, std::nullopt, a.device());
+  const Tensor workspace = allocate_workspace(im2col::gemm_workspace(p), a);
   im2col::run_gemm(p, rows.const_data_ptr(), b.const_data_ptr(), c.mutable_data_ptr(), workspace.mutable_data_ptr());
   return c;
 }

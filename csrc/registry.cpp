@@ -60,11 +60,12 @@ AlgoRequest parse_algo(const std::string& algo, const ConvProblem& p) {
     const char* text = algo.c_str() + 5;
     char* end = nullptr;
     const double budget = std::strtod(text, &end);
-    check(end != text && *end == 0 && budget > 0,
-          "algo: expected auto:direct, auto:exact, auto:balanced or auto: and a positive number, got '", algo, "'");
+    TORCHCONV_CHECK(end != text && *end == 0 && budget > 0,
+                    "algo: expected auto:direct, auto:exact, auto:balanced or auto: and a positive number, got '", algo,
+                    "'");
     return {"auto", budget, false};
   }
-  check(known_algo(algo), "algo: expected one of ", algo_names(), ", or auto:LEVEL, got '", algo, "'");
+  TORCHCONV_CHECK(known_algo(algo), "algo: expected one of ", algo_names(), ", or auto:LEVEL, got '", algo, "'");
   return {algo, std::numeric_limits<double>::infinity(), false};
 }
 
@@ -90,9 +91,9 @@ const Row& select(const ConvProblem& p, const std::string& algo) {
   std::string reasons;
   for (const Candidate& c : explain(p, algo))
     if (request.name == "auto" || request.name == c.row->algo) reasons += join("\n  ", c.row->algo, ": ", c.reason);
-  check(false, "algo: '", algo, "' cannot run ", to_string(p.pass), " of this problem (", to_string(p.dtype), " on ",
-        to_string(p.device), "):", reasons);
-  return *best;
+  if (reasons.empty()) reasons = join(" ", algo, " has no row for this pass");
+  fail("algo: '", algo, "' cannot run ", to_string(p.pass), " of this problem (", to_string(p.dtype), " on ",
+       to_string(p.device), "):", reasons);
 }
 
 std::vector<Candidate> explain(const ConvProblem& p, const std::string& algo) {

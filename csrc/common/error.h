@@ -13,14 +13,21 @@ struct ConvError : std::runtime_error {
 template <class... Parts>
 std::string join(const Parts&... parts) {
   std::ostringstream out;
+  out.precision(3);
   (out << ... << parts);
   return out.str();
 }
 
-// check(ok, "stride: expected positive numbers, got ", s) names the argument, what was expected, what came.
 template <class... Parts>
-inline void check(bool ok, const Parts&... parts) {
-  if (__builtin_expect(!ok, 0)) throw ConvError(join("torchconv: ", parts...));
+[[noreturn]] void fail(const Parts&... parts) {
+  throw ConvError(join("torchconv: ", parts...));
 }
+
+// TORCHCONV_CHECK(ok, "stride: expected positive numbers, got ", s) names the argument, what was
+// expected and what came. A macro, because the parts must cost nothing where the check holds.
+#define TORCHCONV_CHECK(ok, ...)                                    \
+  do {                                                              \
+    if (__builtin_expect(!(ok), 0)) ::torchconv::fail(__VA_ARGS__); \
+  } while (0)
 
 }  // namespace torchconv

@@ -27,16 +27,17 @@ static double measure(Isa isa, int threads) {
     });
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
-  check(results[0] > 0, "measure_peak: expected a positive sum, got ", results[0]);
+  TORCHCONV_CHECK(results[0] > 0, "measure_peak: expected a positive sum, got ", results[0]);
   return threads * steps * TORCHCONV_DISPATCH_ISA(isa, flops_per_step<T>) / best * 1e-9;
 }
 
 double measure_peak(Isa isa, int threads, DType dtype) {
-  check(isa <= detected_isa(), "isa: expected at most ", to_string(detected_isa()), ", which this CPU has, got ",
-        to_string(isa));
-  check(threads > 0 && threads <= num_threads(), "threads: expected 1 to ", num_threads(),
-        ", the threads of torch, got ", threads);
-  check(dtype == DType::f32 || dtype == DType::f64, "dtype: expected float32 or float64, got ", to_string(dtype));
+  TORCHCONV_CHECK(isa <= detected_isa(), "isa: expected at most ", to_string(detected_isa()),
+                  ", which this CPU has, got ", to_string(isa));
+  TORCHCONV_CHECK(threads > 0 && threads <= num_threads(), "threads: expected 1 to ", num_threads(),
+                  ", the threads of torch, got ", threads);
+  TORCHCONV_CHECK(dtype == DType::f32 || dtype == DType::f64, "dtype: expected float32 or float64, got ",
+                  to_string(dtype));
   return dtype == DType::f32 ? measure<float>(isa, threads) : measure<double>(isa, threads);
 }
 

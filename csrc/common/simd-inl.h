@@ -43,6 +43,37 @@ TORCHCONV_INLINE void store(T* p, Vector<T> v) {
   *(typename VectorOf<T>::unaligned*)p = v;
 }
 
+// A store past the caches, for results too large to stay in them: the line is not read first. The
+// address must be aligned to a vector; call stream_fence() before another thread may look.
+#if defined(__x86_64__)
+TORCHCONV_INLINE void stream(float* p, Vector<float> v) {
+#if TORCHCONV_ISA == 2
+  _mm512_stream_ps(p, (__m512)v);
+#elif TORCHCONV_ISA == 1
+  _mm256_stream_ps(p, (__m256)v);
+#else
+  _mm_stream_ps(p, (__m128)v);
+#endif
+}
+TORCHCONV_INLINE void stream(double* p, Vector<double> v) {
+#if TORCHCONV_ISA == 2
+  _mm512_stream_pd(p, (__m512d)v);
+#elif TORCHCONV_ISA == 1
+  _mm256_stream_pd(p, (__m256d)v);
+#else
+  _mm_stream_pd(p, (__m128d)v);
+#endif
+}
+TORCHCONV_INLINE void stream_fence() { _mm_sfence(); }
+#else
+template <class T>
+TORCHCONV_INLINE void stream(T* p, Vector<T> v) {
+  store(p, v);
+}
+TORCHCONV_INLINE void stream_fence() {}
+#endif
+TORCHCONV_INLINE bool stream_aligned(const void* p) { return (uint64_t)p % kVectorBytes == 0; }
+
 // One element in every lane. The empty asm keeps the broadcast in a register: folded into each
 // FMA as a memory operand it would be loaded once per FMA instead of once per row.
 template <class T>

@@ -23,17 +23,18 @@ cudaStream_t current_stream(int32_t device) {
 Tensor cuda_probe(const Tensor& x) {
   int gpus = 0;
   const cudaError_t found = cudaGetDeviceCount(&gpus);
-  check(found == cudaSuccess, "x: expected a tensor on a GPU, but there is no GPU to use here (",
-        cudaGetErrorString(found), ")");
-  check(x.is_cuda(), "x: expected a tensor on a GPU, got one elsewhere");
-  check(x.scalar_type() == ScalarType::Float, "x: expected dtype float32, got ",
-        torch::headeronly::toString(x.scalar_type()));
+  TORCHCONV_CHECK(found == cudaSuccess, "x: expected a tensor on a GPU, but there is no GPU to use here (",
+                  cudaGetErrorString(found), ")");
+  TORCHCONV_CHECK(x.is_cuda(), "x: expected a tensor on a GPU, got one elsewhere");
+  TORCHCONV_CHECK(x.scalar_type() == ScalarType::Float, "x: expected dtype float32, got ",
+                  torch::headeronly::toString(x.scalar_type()));
   const torch::stable::accelerator::DeviceGuard guard(x.get_device_index());
   const Tensor dense = torch::stable::contiguous(x), y = torch::stable::empty_like(dense);
   const ProbeParams p{static_cast<const float*>(dense.const_data_ptr()), static_cast<float*>(y.mutable_data_ptr()),
                       x.numel()};
   const cudaError_t launched = probe(p, current_stream(x.get_device_index()));
-  check(launched == cudaSuccess, "cuda_probe: expected the kernel to start, got: ", cudaGetErrorString(launched));
+  TORCHCONV_CHECK(launched == cudaSuccess,
+                  "cuda_probe: expected the kernel to start, got: ", cudaGetErrorString(launched));
   return y;
 }
 

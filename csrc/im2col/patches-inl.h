@@ -148,6 +148,15 @@ static int clip_pieces(const Gather& g, const Pixel& pixel, const RunPieces<T>& 
   return n;
 }
 
+// One chunk column of all interior pixels; Count pieces, known so that they stay in registers.
+template <class T, int Count>
+static void gather_column(const T* const* from, int64_t rows, const Piece* pieces, T* to) {
+  Piece own[Count];
+  for (int p = 0; p < Count; ++p) own[p] = pieces[p];
+  for (int64_t i = 0; i < rows; ++i)
+    if (from[i]) gather_lanes(to + i * kChunk<T>, from[i], own, Count, 1);
+}
+
 template <class T>
 static void patches_nhwc_runs(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1,
                               T* to) {
@@ -155,18 +164,29 @@ static void patches_nhwc_runs(const Gather& g, const T* src, const Pixel* pixels
   RunPieces<T> all;
   find_pieces(g, k0, k1, all);
   const int64_t chunks = ceil_div(k1 - k0, L);
+  const T* interior[kDepthBlock<T>];  // where the patch starts; null at the border
   for (int64_t i = 0; i < rows; ++i) {
     const Pixel& pixel = pixels[i];
     const T* from = src + pixel.source + pixel.h * g.src_h + pixel.w * g.src_w;
-    const bool interior = pixel.h + all.least_h >= 0 && pixel.h + all.most_h < g.h.source &&
-                          pixel.w + all.least_w >= 0 && pixel.w + all.most_w < g.w.source;
-    for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-      T* line = to + chunk * L * rows + i * L;
+    const bool whole = pixel.h + all.least_h >= 0 && pixel.h + all.most_h < g.h.source && pixel.w + all.least_w >= 0 &&
+                       pixel.w + all.most_w < g.w.source;
+    interior[i] = whole ? from : nullptr;
+    for (int64_t chunk = 0; chunk < chunks && !whole; ++chunk) {
       Piece clipped[L];
-      if (interior)
-        gather_lanes(line, from, all.pieces[chunk], all.count[chunk], 1);
-      else
-        gather_lanes(line, from, clipped, clip_pieces(g, pixel, all, chunk, clipped), 1);
+      const int count = clip_pieces(g, pixel, all, chunk, clipped);
+      gather_lanes(to + chunk * L * rows + i * L, from, clipped, count, 1);
+    }
+  }
+  for (int64_t chunk = 0; chunk < chunks; ++chunk) {
+    T* column = to + chunk * L * rows;
+    const Piece* pieces = all.pieces[chunk];
+    switch (all.count[chunk]) {
+      case 1: gather_column<T, 1>(interior, rows, pieces, column); break;
+      case 2: gather_column<T, 2>(interior, rows, pieces, column); break;
+      case 3: gather_column<T, 3>(interior, rows, pieces, column); break;
+      default:
+        for (int64_t i = 0; i < rows; ++i)
+          if (interior[i]) gather_lanes(column + i * L, interior[i], pieces, all.count[chunk], 1);
     }
   }
 }
@@ -185,6 +205,8 @@ static void pack_patches_nhwc(const Gather& g, const T* src, const Pixel* pixels
 struct LaneRun {
   int first, last;
   Pixel start;
+
+  uint32_t lanes() const { return (uint32_t(1) << last) - (uint32_t(1) << first); }
 };
 
 template <class T>

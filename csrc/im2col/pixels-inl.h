@@ -15,10 +15,15 @@ constexpr int64_t kMostOutputs = 512;  // per task
 // Packed weights per thread; larger problems run in parts, a range of outputs at a time.
 constexpr int64_t kWeightBytes = 6 << 20;
 
+// Results larger than this are written past the caches. Measured on a Zen 4 with 32 MiB of L3: 1x1
+// 64 -> 256 on 25 MB 1.45x, and 1.2x together with the layer that reads them next; 0.9x at 3 to 5 MB.
+constexpr int64_t kStreamBytes = 6 << 20;
+
 template <class T>
 struct PixelPlan {
   int64_t pixels, outputs, depth;  // block sizes of a task
   int64_t pixel_blocks, output_blocks, threads;
+  bool stream;
   bool in_place;                   // x is used without packing
   int64_t weights, patches, sums;  // elements: shared, then per thread
 
@@ -63,6 +68,7 @@ static PixelPlan<T> plan_pixels(const Gather& g) {
         larger(1, ceil_div(g.outputs, kColumns<T>) * plan.pixel_blocks * g.groups / (2 * plan.threads)) * kColumns<T>);
   plan.output_blocks = ceil_div(g.outputs, plan.outputs);
 
+  plan.stream = g.N * g.dst_n * int64_t(sizeof(T)) > kStreamBytes;
   plan.in_place = usable_in_place<T>(g);
   plan.weights = g.groups * group_weights<T>(g);
   plan.patches = plan.in_place ? 0 : plan.depth * round_up(plan.pixels, L);
@@ -108,17 +114,22 @@ struct Operands {
   const T* packed;  // weights, if packed ahead
 };
 
-template <class T>
-static __attribute__((noinline)) void store_nhwc(const T* tile, int64_t rows, const Pixel* pixels, int64_t o,
-                                                 int64_t outputs, const T* bias, T* dst) {
+// The finished tile of `rows` pixels and outputs [o, outputs), at most a panel, with the bias.
+template <class T, bool Stream>
+static void store_nhwc(const T* tile, int64_t rows, const Pixel* pixels, int64_t o, int64_t outputs, const T* bias,
+                       T* dst) {
   constexpr int n = kLanes<T>;
+  const int64_t width = smaller(outputs - o, kColumns<T>);
   for (int64_t i = 0; i < rows; ++i) {
     const T* from = tile + i * kColumns<T>;
     T* to = dst + pixels[i].target + o;
+    const bool past_caches = Stream && stream_aligned(to);
     int64_t c = 0;
-    for (; c + n <= smaller(outputs - o, kColumns<T>); c += n)
-      store(to + c, bias ? load(from + c) + load(bias + o + c) : load(from + c));
-    for (; c < smaller(outputs - o, kColumns<T>); ++c) to[c] = bias ? from[c] + bias[o + c] : from[c];
+    for (; c + n <= width; c += n) {
+      const Vector<T> sum = bias ? load(from + c) + load(bias + o + c) : load(from + c);
+      past_caches ? stream(to + c, sum) : store(to + c, sum);
+    }
+    for (; c < width; ++c) to[c] = bias ? from[c] + bias[o + c] : from[c];
   }
 }
 
@@ -141,20 +152,23 @@ static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<
       const Chunked<T> b{op.packed + o * g.depth() + k0 * L, g.depth() * L};
       T* tile = sums + (g.depth() > plan.depth ? (o - o0) * rows : 0);
       const auto fetch = [&](int64_t r, int count) {
-        if (last)
+        if (last && !plan.stream)
           for (int i = 0; i < count; ++i)
             for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.dst + pixels[r + i].target + o + c * L, 1);
       };
       multiply_panel<T>(rows, chunks, depth, a, b, tile, k0 > 0, fetch, [&](int64_t r, int count) {
-        if (last) store_nhwc(tile + r * kColumns<T>, count, pixels + r, o, o1, op.bias, op.dst);
+        if (last)
+          (plan.stream ? store_nhwc<T, true> : store_nhwc<T, false>)(tile + r * kColumns<T>, count, pixels + r, o, o1,
+                                                                     op.bias, op.dst);
       });
     }
   }
 }
 
-template <class T>
-static __attribute__((noinline)) void store_nchw(const Gather& g, const T* tile, int64_t rows, const ChunkRuns<T>* runs,
-                                                 int chunks, int64_t o, const T* bias, T* dst) {
+// The finished tile of outputs [o, o + rows) and the pixels of `chunks` chunks, with the bias.
+template <class T, bool Stream>
+static void store_nchw(const Gather& g, const T* tile, int64_t rows, const ChunkRuns<T>* runs, int chunks, int64_t o,
+                       const T* bias, T* dst) {
   const int64_t every = g.w.dst_every * g.dst_w;
   for (int64_t i = 0; i < rows; ++i) {
     const T add = bias ? bias[o + i] : T(0);
@@ -165,7 +179,11 @@ static __attribute__((noinline)) void store_nchw(const Gather& g, const T* tile,
         T* to = dst + (o + i) * g.dst_c + run.start.target - run.first * every;
 #if TORCHCONV_ISA == 2
         if (every == 1) {
-          store_masked(to, load(from) + (add - Vector<T>{}), lane_mask<T>(run.first, run.last));
+          const Vector<T> sum = load(from) + (add - Vector<T>{});
+          if (Stream && run.last - run.first == kChunk<T> && stream_aligned(to))
+            stream(to, sum);
+          else
+            store_masked(to, sum, run.lanes());
           continue;
         }
 #endif
@@ -194,15 +212,17 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
       const int width = int(smaller(chunks - c, kColumnChunks));
       T* tile = sums + (g.depth() > plan.depth ? c * L * rows : 0);
       const auto fetch = [&](int64_t r, int n) {
-        if (last)
+        if (last && !plan.stream)
           for (int i = 0; i < n; ++i)
             for (int chunk = 0; chunk < width; ++chunk)
               __builtin_prefetch(op.dst + (o0 + r + i) * g.dst_c + runs[c + chunk].runs[0].start.target, 1);
       };
-      multiply_panel<T>(rows, width, depth, a, {patches + c * L * depth, depth * L}, tile, k0 > 0, fetch,
-                        [&](int64_t r, int n) {
-                          if (last) store_nchw(g, tile + r * kColumns<T>, n, runs + c, width, o0 + r, op.bias, op.dst);
-                        });
+      multiply_panel<T>(
+          rows, width, depth, a, {patches + c * L * depth, depth * L}, tile, k0 > 0, fetch, [&](int64_t r, int n) {
+            if (last)
+              (plan.stream ? store_nchw<T, true> : store_nchw<T, false>)(g, tile + r * kColumns<T>, n, runs + c, width,
+                                                                         o0 + r, op.bias, op.dst);
+          });
     }
   }
 }
@@ -233,6 +253,7 @@ static void run_part(const Gather& g, const T* src, const T* w, const T* bias, T
     (g.layout == Layout::nhwc ? task_nhwc<T> : task_nchw<T>)(g, plan, op, m, smaller(m + plan.pixels, g.pixels()), o,
                                                              smaller(o + plan.outputs, g.outputs),
                                                              packed + plan.weights + thread * plan.per_thread());
+    if (plan.stream) stream_fence();
   });
 }
 

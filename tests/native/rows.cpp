@@ -38,7 +38,7 @@ const std::vector<Case> kCases = {
 class Buffer {
  public:
   explicit Buffer(int64_t bytes) : bytes_(size_t(bytes)) {
-    check(posix_memalign(&data_, 64, bytes_ ? bytes_ : 1) == 0, "buffer: expected memory, got none");
+    TORCHCONV_CHECK(posix_memalign(&data_, 64, bytes_ ? bytes_ : 1) == 0, "buffer: expected memory, got none");
     std::memset(data_, 0x7b, bytes_);
   }
   ~Buffer() { std::free(data_); }
@@ -127,9 +127,9 @@ int check_rows(const ConvProblem& p, std::mt19937& random) {
     ++ran;
     const double off = largest_difference(p, out, expected, numel_out(p));
     // Sums of these integers are exact in every dtype that sums directly.
-    check(row.direct ? off == 0 : off < 1e-2, row.algo, " ", to_string(p.pass), " ", to_string(p.dtype), " ",
-          to_string(p.layout), " ", to_string(p.isa), ": expected the result of the reference row, got one off by ",
-          off);
+    TORCHCONV_CHECK(row.direct ? off == 0 : off < 1e-2, row.algo, " ", to_string(p.pass), " ", to_string(p.dtype), " ",
+                    to_string(p.layout), " ", to_string(p.isa),
+                    ": expected the result of the reference row, got one off by ", off);
   }
   return ran;
 }
