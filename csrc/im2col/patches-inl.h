@@ -50,6 +50,7 @@ TORCHCONV_INLINE void gather_lanes(T* to, const T* src, const Piece* pieces, int
   constexpr int L = kChunk<T>;
   if (count == 0) return zero_chunk(to);
   if (step == 1) {
+    if (pieces[0].lanes == (1u << L) - 1) return copy_chunk(to, src + pieces[0].from);
     Vector<T> v = load_masked(src + pieces[0].from, pieces[0].lanes);
     for (int i = 1; i < count; ++i) v = load_masked(v, src + pieces[i].from, pieces[i].lanes);
     return store(to, v);
@@ -212,6 +213,7 @@ struct LaneRun {
 template <class T>
 struct ChunkRuns {
   int count;
+  bool consecutive;  // a full chunk whose results are neighbours in memory, whatever rows they are in
   LaneRun runs[kChunk<T>];
 };
 
@@ -226,6 +228,7 @@ static void split_runs(const Pixel* pixels, int64_t count, ChunkRuns<T>* out) {
                            pixels[i].w > pixels[i - 1].w;
     if (!continues) chunk.runs[chunk.count++] = {l, l, pixels[i]};
     chunk.runs[chunk.count - 1].last = l + 1;
+    chunk.consecutive = l == kChunk<T> - 1 && pixels[i].target - pixels[i - l].target == l;
   }
 }
 
@@ -254,11 +257,17 @@ static __attribute__((noinline)) void pack_patches_nchw(const Gather& g, const T
   for (int64_t tap = 0; tap < taps; ++tap) {
     Piece pieces[kDepthBlock<T> / L][L];
     int count[kDepthBlock<T> / L];
-    for (int64_t i = 0; i < chunks; ++i) count[i] = split_pieces<T>(g, runs[i], tap, pieces[i]);
+    int64_t ahead[kDepthBlock<T> / L];
+    for (int64_t i = 0; i < chunks; ++i) {
+      count[i] = split_pieces<T>(g, runs[i], tap, pieces[i]);
+      ahead[i] = count[i] ? pieces[i][0].from : 0;
+    }
     const int64_t first = ceil_div(larger(k0 - tap, 0), taps), last = ceil_div(larger(k1 - tap, 0), taps);
     // Chunks are neighbours in memory: a channel's part of the block is read in one go.
     for (int64_t c = first; c < last; ++c) {
       T* row = to + (c * taps + tap - k0) * L;
+      if (tap == 0)  // each channel is another page, out of the hardware prefetcher's sight
+        for (int64_t i = 0; i < chunks; ++i) __builtin_prefetch(src + (c + 8) * g.src_c + ahead[i]);
       for (int64_t i = 0; i < chunks; ++i)
         gather_lanes(row + i * L * depth, src + c * g.src_c, pieces[i], count[i], g.w.step);
     }

@@ -55,17 +55,18 @@ static PixelPlan<T> plan_pixels(const Gather& g) {
   const double macs = double(g.pixels()) * g.outputs * g.groups * g.depth();
   plan.threads = smaller(g.threads, 1 + int64_t(macs / 50000));
   plan.depth = round_up(ceil_div(g.depth(), ceil_div(g.depth(), kDepthBlock<T>)), L);
-  // About four tasks per thread, so that a slow core can take fewer.
+  // About four tasks per thread, so that a slow core can take fewer; of equal size, where rows allow it.
   const int64_t unit = nhwc ? kRows : kColumns<T>, most = nhwc ? kMostPixels / kRows : kMostPanels;
-  const int64_t units = ceil_div(g.pixels(), unit),
-                share = plan.threads > 1 ? units * g.groups / (4 * plan.threads) : units;
+  const int64_t units = ceil_div(g.pixels(), unit);
+  const int64_t share = plan.threads > 1 ? units * g.groups / (4 * plan.threads) : units;
   plan.pixels = unit * larger(1, smaller(most, share));
+  if (nhwc) plan.pixels = ceil_div(g.pixels(), round_up(ceil_div(g.pixels(), plan.pixels), plan.threads));
   plan.pixel_blocks = ceil_div(g.pixels(), plan.pixels);
+  // Few blocks of pixels: share out the outputs too.
   plan.outputs = smaller(round_up(g.outputs, kColumns<T>), kMostOutputs);
-  if (plan.threads > 1 && plan.pixel_blocks * g.groups < 2 * plan.threads)
-    plan.outputs = smaller(
-        plan.outputs,
-        larger(1, ceil_div(g.outputs, kColumns<T>) * plan.pixel_blocks * g.groups / (2 * plan.threads)) * kColumns<T>);
+  const int64_t wanted = nhwc ? 2 * plan.threads : 8 * plan.threads, blocks = plan.pixel_blocks * g.groups;
+  if (plan.threads > 1 && blocks < wanted)
+    plan.outputs = smaller(plan.outputs, round_up(ceil_div(g.outputs * blocks, wanted), kColumns<T>));
   plan.output_blocks = ceil_div(g.outputs, plan.outputs);
 
   plan.stream = g.N * g.dst_n * int64_t(sizeof(T)) > kStreamBytes;
@@ -174,16 +175,22 @@ static void store_nchw(const Gather& g, const T* tile, int64_t rows, const Chunk
     const T add = bias ? bias[o + i] : T(0);
     for (int chunk = 0; chunk < chunks; ++chunk) {
       const T* from = tile + i * kColumns<T> + chunk * kChunk<T>;
+      T* plane = dst + (o + i) * g.dst_c;
+      if (runs[chunk].consecutive) {
+        T* to = plane + runs[chunk].runs[0].start.target;
+        const bool past_caches = Stream && stream_aligned(to);
+        for (int v = 0; v < kChunk<T>; v += kLanes<T>) {
+          const Vector<T> sum = load(from + v) + (add - Vector<T>{});
+          past_caches ? stream(to + v, sum) : store(to + v, sum);
+        }
+        continue;
+      }
       for (int r = 0; r < runs[chunk].count; ++r) {
         const LaneRun& run = runs[chunk].runs[r];
-        T* to = dst + (o + i) * g.dst_c + run.start.target - run.first * every;
+        T* to = plane + run.start.target - run.first * every;
 #if TORCHCONV_ISA == 2
         if (every == 1) {
-          const Vector<T> sum = load(from) + (add - Vector<T>{});
-          if (Stream && run.last - run.first == kChunk<T> && stream_aligned(to))
-            stream(to, sum);
-          else
-            store_masked(to, sum, run.lanes());
+          store_masked(to, load(from) + (add - Vector<T>{}), run.lanes());
           continue;
         }
 #endif
@@ -257,9 +264,21 @@ static void run_part(const Gather& g, const T* src, const T* w, const T* bias, T
   });
 }
 
+// Where every pixel reads just itself, an image is one long row.
+TORCHCONV_INLINE Gather flatten(const Gather& g) {
+  Gather flat = g;
+  const bool same = g.taps() == 1 && g.h.step == 1 && g.w.step == 1 && g.h.offset == 0 && g.w.offset == 0 &&
+                    g.h.count == g.h.source && g.w.count == g.w.source && g.h.dst_every == 1 && g.w.dst_every == 1;
+  if (same) {
+    flat.w.count = flat.w.source = g.h.count * g.w.count;
+    flat.h.count = flat.h.source = 1;
+  }
+  return flat;
+}
+
 template <class T>
 static void run_pixels(const Gather& g, const T* src, const T* w, const T* bias, T* dst, void* workspace) {
-  Gather part = first_part<T>(g);
+  Gather part = first_part<T>(flatten(g));
   const int64_t step = part.outputs;
   for (int64_t group = 0; group < g.groups; group += part.groups)
     for (int64_t o = 0; o < g.outputs; o += step) {

@@ -38,19 +38,21 @@ static void pack_weights_nhwc(const Gather& g, const T* w, int64_t o0, T* to) {
   if (o1 - o0 < L)
     for (int64_t k = 0; k < g.depth(); ++k) zero_chunk(panel + k * L);
   const bool whole = o1 - o0 == L && g.channels % L == 0;
-  for (int64_t c = 0; c < g.channels; c += L) {
-    if (whole && g.w_in == 1) {
-      for (int64_t tap = 0; tap < g.taps(); ++tap)
-        transpose_chunk(panel + (tap * g.channels + c) * L, L, w + offset_of_tap(g, tap) + o0 * g.w_out + c, g.w_out);
-    } else if (whole && g.w_out == 1) {
-      for (int64_t tap = 0; tap < g.taps(); ++tap)
-        for (int64_t i = c; i < c + L; ++i)
-          copy_chunk(panel + (tap * g.channels + i) * L, w + offset_of_tap(g, tap) + o0 + i * g.w_in);
-    } else {
-      visit_weights<true>(g, w, o0, o1, c, smaller(c + L, g.channels),
-                          [&](int64_t o, int64_t k, T value) { panel[k * L + o - o0] = value; });
+  if (whole && (g.w_in == 1 || g.w_out == 1)) {
+    // Neighbours along the channels or the outputs: whole chunks at a time, tap by tap as they stand in memory.
+    for (int64_t tap = 0; tap < g.taps(); ++tap) {
+      const T* from = w + offset_of_tap(g, tap) + o0 * g.w_out;
+      T* at = panel + tap * g.channels * L;
+      if (g.w_in == 1)
+        for (int64_t c = 0; c < g.channels; c += L) transpose_chunk(at + c * L, L, from + c, g.w_out);
+      else
+        for (int64_t c = 0; c < g.channels; ++c) copy_chunk(at + c * L, from + c * g.w_in);
     }
+    return;
   }
+  for (int64_t c = 0; c < g.channels; c += L)
+    visit_weights<true>(g, w, o0, o1, c, smaller(c + L, g.channels),
+                        [&](int64_t o, int64_t k, T value) { panel[k * L + o - o0] = value; });
 }
 
 // As A: rows are outputs, lanes are depth. At most a chunk of outputs from o0 on; to[k / L][o][k % L].
@@ -64,6 +66,16 @@ static void pack_weights_nchw(const Gather& g, const T* w, int64_t o0, T* to) {
     for (int64_t o = o0; o < o1; ++o)
       for (int64_t k = 0; k < depth; k += L)
         copy_part(to + k * g.outputs + o * L, w + o * g.w_out + k, int(smaller(L, depth - k)));
+  } else if (all_taps && g.taps() > 1) {  // one channel's taps are neighbours
+    for (int64_t c = 0; c < g.channels; ++c)
+      for (int64_t o = o0; o < o1; ++o) {
+        const T* from = w + o * g.w_out + c * g.w_in;
+        for (int64_t tap = 0; tap < g.taps();) {
+          const int64_t k = c * g.taps() + tap, count = smaller(L - k % L, g.taps() - tap);
+          copy_part(to + k / L * L * g.outputs + o * L + k % L, from + tap, int(count));
+          tap += count;
+        }
+      }
   } else if (g.taps() == 1 && g.w_out == 1 && o1 - o0 == L && depth % L == 0) {
     for (int64_t k = 0; k < depth; k += L)
       transpose_chunk(to + k * g.outputs + o0 * L, L, w + offset_of_tap(g, 0) + k * g.w_in + o0, g.w_in);
