@@ -12,8 +12,9 @@ rm -rf build/lib.* # setuptools would also pack files there that the sources no 
 .venv/bin/python -m pip wheel -q --disable-pip-version-check --no-build-isolation --no-deps -w "$scratch/dist" .
 
 echo "installing it beside torch $torch_version"
-python3 -m venv "$scratch/venv"
-"$scratch/venv/bin/python" -m pip install -q --disable-pip-version-check "torch==$torch_version" numpy setuptools
+.venv/bin/python -m venv "$scratch/venv"
+"$scratch/venv/bin/python" -m pip install -q --disable-pip-version-check "torch==$torch_version" \
+  numpy==2.4.6 setuptools==84.2.1
 "$scratch/venv/bin/python" -m pip install -q --disable-pip-version-check "$scratch"/dist/torchconv-*.whl
 
 # Run from elsewhere, so that the installed package is imported and not the checkout.
