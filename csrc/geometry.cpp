@@ -94,6 +94,7 @@ ConvProblem make_problem(Pass pass, const Sizes& x, const Sizes& w, const Sizes&
 }
 
 ConvProblem make_unfold_problem(const char* x_name, const Sizes& x, const Sizes& kernel_size, const Geometry& g) {
+  TORCHCONV_CHECK(x.size() == 4, x_name, ": expected [N, C, H, W], got ", to_string(x));
   check_window(2, g);
   check_list("kernel_size", kernel_size, 2, 1);
   const int64_t P = places(x_name, x[2], "kernel_size", kernel_size[0], 0, g),

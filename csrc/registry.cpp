@@ -47,15 +47,17 @@ static std::string algo_names() {
   return names;
 }
 
-// "balanced": 1e-5 in fp32; in the other dtypes as loose as summing directly can be.
-static double balanced_budget(const ConvProblem& p) {
-  return p.dtype == DType::f32 ? 1e-5 : std::numeric_limits<double>::infinity();
+// What rounding alone costs a direct sum in this dtype: products and sums in float32 or better, then the result.
+static double direct_error(const ConvProblem& p) {
+  if (p.dtype == DType::f64) return error_of_rounded_sums(p, 1.1e-16);
+  return error_of_rounded_sums(p, 6e-8) + (p.dtype == DType::f16 ? 4.9e-4 : p.dtype == DType::bf16 ? 3.9e-3 : 0);
 }
 
 AlgoRequest parse_algo(const std::string& algo, const ConvProblem& p) {
-  if (algo == "auto" || algo == "auto:balanced") return {"auto", balanced_budget(p), false};
-  if (algo == "auto:direct") return {"auto", std::numeric_limits<double>::infinity(), true};
-  if (algo == "auto:exact") return {"auto", p.dtype == DType::f32 ? 1e-6 : balanced_budget(p), false};
+  const bool f32 = p.dtype == DType::f32;
+  if (algo == "auto" || algo == "auto:balanced") return {"auto", f32 ? 1e-5 : 2 * direct_error(p), false, true};
+  if (algo == "auto:exact") return {"auto", f32 ? 1e-6 : direct_error(p), false, true};
+  if (algo == "auto:direct") return {"auto", std::numeric_limits<double>::infinity(), true, true};
   if (algo.rfind("auto:", 0) == 0) {
     const char* text = algo.c_str() + 5;
     char* end = nullptr;
@@ -63,19 +65,19 @@ AlgoRequest parse_algo(const std::string& algo, const ConvProblem& p) {
     TORCHCONV_CHECK(end != text && *end == 0 && budget > 0,
                     "algo: expected auto:direct, auto:exact, auto:balanced or auto: and a positive number, got '", algo,
                     "'");
-    return {"auto", budget, false};
+    return {"auto", budget, false, false};
   }
   TORCHCONV_CHECK(known_algo(algo), "algo: expected one of ", algo_names(), ", or auto:LEVEL, got '", algo, "'");
-  return {algo, std::numeric_limits<double>::infinity(), false};
+  return {algo, std::numeric_limits<double>::infinity(), false, true};
 }
 
 static bool wanted(const Row& row, const ConvProblem& p, const AlgoRequest& request) {
   return row.pass == p.pass && row.device == p.device && (request.name == "auto" || request.name == row.algo);
 }
 
-// Summing directly is always within budget: no row could be more exact than the products themselves.
 static bool within_budget(const Row& row, const AlgoRequest& request, double error) {
-  return row.direct || (!request.direct_only && error <= request.budget);
+  if (row.direct && request.direct_fits) return true;
+  return !request.direct_only && error <= request.budget;
 }
 
 const Row& select(const ConvProblem& p, const std::string& algo) {

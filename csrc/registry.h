@@ -33,7 +33,8 @@ const std::vector<Row>& rows();
 struct AlgoRequest {
   std::string name;  // "auto" or the name of a row
   double budget;     // largest predicted error, for auto
-  bool direct_only;
+  // Direct rows (those that sum the very products): whether only they will do, and whether they always do.
+  bool direct_only, direct_fits;
 };
 AlgoRequest parse_algo(const std::string& algo, const ConvProblem&);  // throws ConvError
 

@@ -3,6 +3,10 @@
 // target region would be compiled for that target and could leak into the baseline (and -inl.h
 // files must not instantiate std templates, for the same reason).
 // No include guard: one use per translation unit.
+#if defined(__clang__)
+#error "g++ is needed: clang ignores #pragma GCC target, so every instruction set would be compiled for one"
+#endif
+
 #define TORCHCONV_ISA 0
 #define ISA_NS isa_baseline
 #include TORCHCONV_INL

@@ -9,7 +9,7 @@
 namespace torchconv::im2col {
 
 void run_grad_weight(const ConvProblem& p, const ConvOperands& o) {
-  const Gather g = forward_gather(p);
+  const Gather g = flatten(forward_gather(p));
   if (p.dtype == DType::f32)
     TORCHCONV_DISPATCH_ISA(p.isa, run_grad_weight, g, (const float*)o.a, (const float*)o.b, (float*)o.out, o.workspace);
   else
@@ -18,13 +18,13 @@ void run_grad_weight(const ConvProblem& p, const ConvOperands& o) {
 }
 
 int64_t workspace_grad_weight(const ConvProblem& p) {
-  const Gather g = forward_gather(p);
+  const Gather g = flatten(forward_gather(p));
   return p.dtype == DType::f32 ? TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_workspace<float>, g)
                                : TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_workspace<double>, g);
 }
 
 double tile_macs_grad_weight(const ConvProblem& p) {
-  const Gather g = forward_gather(p);
+  const Gather g = flatten(forward_gather(p));
   return p.dtype == DType::f32 ? TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_tile_macs<float>, g)
                                : TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_tile_macs<double>, g);
 }

@@ -76,4 +76,22 @@ inline Gather phase_gather(const ConvProblem& p, int64_t phase_h, int64_t phase_
   return g;
 }
 
+// Whether each pixel reads just itself: 1x1, stride 1, no padding.
+inline bool is_pointwise(const Gather& g) {
+  const auto same = [](const Axis& a) {
+    return a.taps == 1 && a.step == 1 && a.offset == 0 && a.count == a.source && a.dst_every == 1;
+  };
+  return same(g.h) && same(g.w);
+}
+
+// A pointwise problem with each image as one long row.
+inline Gather flatten(const Gather& g) {
+  Gather flat = g;
+  if (is_pointwise(g)) {
+    flat.w.count = flat.w.source = g.h.count * g.w.count;
+    flat.h.count = flat.h.source = 1;
+  }
+  return flat;
+}
+
 }  // namespace torchconv::im2col

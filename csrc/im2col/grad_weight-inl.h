@@ -14,6 +14,13 @@ constexpr int64_t kOutputBlock = 512;     // channels of grad_y turned at a time
 constexpr int64_t kSumsBytes = 4 << 20;   // most that one thread accumulates at once
 constexpr int64_t kSplitBytes = 1 << 20;  // up to here each thread sums its own pixels instead
 
+// Pointwise in channels_last, x is B as it stands: whole chunks of channels, rows near enough for L2 to hold a block.
+template <class T>
+TORCHCONV_INLINE bool x_in_place(const Gather& g) {
+  return g.layout == Layout::nhwc && im2col::is_pointwise(g) && g.channels % kChunk<T> == 0 &&
+         g.src_w * int64_t(sizeof(T)) <= 1024;
+}
+
 template <class T>
 struct GradWeightPlan {
   int64_t columns, column_blocks;  // patch columns per task
@@ -81,11 +88,13 @@ static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, 
     for (int64_t l = l0; l < l1; l += kDepthBlock<T>) {
       const int64_t l_end = smaller(l + kDepthBlock<T>, l1), columns = l_end - l;
       if (nhwc) {
-        pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
+        const bool in_place = x_in_place<T>(g);
+        if (!in_place) pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
         for (int64_t c = 0; c < columns; c += kColumns<T>)
-          multiply_panel<T>(o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count,
-                            {turned, (o1 - o0) * L}, {patches + c * count, count * L},
-                            panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first, nothing, nothing);
+          multiply_panel<T>(
+              o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count, {turned, (o1 - o0) * L},
+              in_place ? Chunked<T>{x + m0 * g.src_w + l + c, L, g.src_w} : Chunked<T>{patches + c * count, count * L},
+              panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first, nothing, nothing);
       } else {
         pack_patches_nchw(g, x, runs, ceil_div(count, L), l, l_end, patches);
         for (int64_t o = o0; o < o1; o += kColumns<T>)

@@ -36,9 +36,7 @@ struct PixelPlan {
 // GFLOP/s on a Zen 4), and packing costs less than that.
 template <class T>
 TORCHCONV_INLINE bool usable_in_place(const Gather& g) {
-  return g.layout == Layout::nhwc && g.taps() == 1 && g.h.step == 1 && g.w.step == 1 && g.h.offset == 0 &&
-         g.w.offset == 0 && g.h.count == g.h.source && g.w.count == g.w.source &&
-         (g.src_w * int64_t(sizeof(T))) % 4096 != 0;
+  return g.layout == Layout::nhwc && im2col::is_pointwise(g) && (g.src_w * int64_t(sizeof(T))) % 4096 != 0;
 }
 
 // Elements of one group's packed weights.
@@ -84,7 +82,7 @@ static PixelPlan<T> plan_pixels(const Gather& g) {
 template <class T>
 static Gather first_part(const Gather& g) {
   const int64_t most = kWeightBytes * g.threads / int64_t(sizeof(T));
-  Gather part = g;
+  Gather part = im2col::flatten(g);
   if (g.groups * group_weights<T>(g) > most) {
     part.groups = 1;
     part.outputs = smaller(g.outputs, larger(most / g.depth() / kColumns<T>, 1) * kColumns<T>);
@@ -264,21 +262,9 @@ static void run_part(const Gather& g, const T* src, const T* w, const T* bias, T
   });
 }
 
-// Where every pixel reads just itself, an image is one long row.
-TORCHCONV_INLINE Gather flatten(const Gather& g) {
-  Gather flat = g;
-  const bool same = g.taps() == 1 && g.h.step == 1 && g.w.step == 1 && g.h.offset == 0 && g.w.offset == 0 &&
-                    g.h.count == g.h.source && g.w.count == g.w.source && g.h.dst_every == 1 && g.w.dst_every == 1;
-  if (same) {
-    flat.w.count = flat.w.source = g.h.count * g.w.count;
-    flat.h.count = flat.h.source = 1;
-  }
-  return flat;
-}
-
 template <class T>
 static void run_pixels(const Gather& g, const T* src, const T* w, const T* bias, T* dst, void* workspace) {
-  Gather part = first_part<T>(flatten(g));
+  Gather part = first_part<T>(g);
   const int64_t step = part.outputs;
   for (int64_t group = 0; group < g.groups; group += part.groups)
     for (int64_t o = 0; o < g.outputs; o += step) {
