@@ -17,6 +17,7 @@ for batch in (2, 3, 5):
     x = torch.randn(batch, 3, 17, 17)
     difference = (compiled(x) - network(x)).abs().max().item()
     print(f"batch {batch}: output {list(compiled(x).shape)}, largest difference from eager {difference:.1e}")
+    assert difference < 1e-5
 
 compiled(torch.randn(4, 3, 17, 17)).square().mean().backward()
 print(f"gradient of the first weight: norm {network[0].weight.grad.norm():.3f}")
