@@ -8,7 +8,7 @@ REQUIREMENTS := $(wildcard requirements/*.txt)
 CPP := $(shell find csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 BUILD_INPUTS := setup.py pyproject.toml $(shell find csrc -type f)
 
-.PHONY: help env build demo test test-full lint format bars wheel check-wheel clean
+.PHONY: help missing env build demo test test-full lint format bars wheel check-wheel clean
 
 help:
 	@echo "make demo         build, and run a real pretrained network on torchconv against torch"
@@ -28,7 +28,7 @@ $(VENV)/ready: $(REQUIREMENTS)
 	touch $@
 
 # setup.py prints every compiler command; they are shown only if one fails.
-build/ready: $(VENV)/ready $(BUILD_INPUTS)
+build/ready: $(VENV)/ready $(BUILD_INPUTS) $(if $(wildcard torchconv/_C*.so),,missing)
 	mkdir -p build
 	$(PY) setup.py build_ext --inplace > build/log.txt 2>&1 || { cat build/log.txt; exit 1; }
 	touch $@
