@@ -16,23 +16,10 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils import parametrizations, parametrize, prune
 from torch.testing import assert_close
-from torch.utils._python_dispatch import TorchDispatchMode
 
 import torchconv
+from torchconv.demo.counting import CountConvolutions
 from torchconv.nn.conv import _Conv
-
-
-class Calls(TorchDispatchMode):
-    """Counts the convolutions of torchconv and of torch."""
-
-    def __init__(self):
-        super().__init__()
-        self.torchconv = self.torch = 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.torchconv += func.namespace == "torchconv"
-        self.torch += func.namespace == "aten" and "conv" in func.__name__
-        return func(*args, **(kwargs or {}))
 
 
 class PaddedConv(nn.Conv2d):
@@ -54,7 +41,27 @@ class ScaledConv(nn.ConvTranspose2d):
         return 2 * super().forward(x, output_size)
 
 
-SUBCLASSES = [(PaddedConv, (2, 3, 8, 7)), (StandardizedConv, (2, 3, 9)), (ScaledConv, (2, 3, 5, 5))]
+class OperatorConv(nn.Conv2d):
+    def forward(self, x):
+        y = torch.ops.aten.conv2d(x, self.weight, self.bias, padding=[1, 1])
+        return y + torch.ops.aten.conv2d.default(x, self.weight, None, [1, 1], [1, 1])
+
+
+class WholeConv(nn.Conv2d):
+    """Calls the function that all convolutions go through."""
+
+    def forward(self, x):
+        y = torch.convolution(x, self.weight, self.bias, (2, 1), (1, 0), (1, 2), False, (0, 0), 1)
+        return torch.convolution(y, self.weight, None, (2, 1), (1, 0), (1, 2), True, (1, 0), 1)
+
+
+SUBCLASSES = [
+    (PaddedConv, (2, 3, 8, 7)),
+    (StandardizedConv, (2, 3, 9)),
+    (ScaledConv, (2, 3, 5, 5)),
+    (OperatorConv, (2, 3, 5, 5)),
+    (WholeConv, (2, 3, 9, 9)),
+]
 
 
 def network():
@@ -78,10 +85,10 @@ def both(model, x):
 
 
 def assert_runs_on_torchconv(model, *args):
-    with Calls() as calls, torch.no_grad():
+    with CountConvolutions() as calls, torch.no_grad():
         model(*args)
     assert calls.torchconv > 0
-    assert calls.torch == 0
+    assert calls.aten == 0
 
 
 def test_network():
@@ -95,7 +102,7 @@ def test_network():
     assert torchconv.revert(model) is model
     assert [type(m) for m in model] == classes
     assert not hasattr(model, "torchconv_report")
-    with Calls() as calls:
+    with CountConvolutions() as calls:
         model(x)
     assert calls.torchconv == 0
 
@@ -143,6 +150,48 @@ def test_subclasses_compile_in_one_graph(cls, size):
     assert_close(compiled(x), model(x))
 
 
+@pytest.mark.parametrize(
+    "name, call",
+    [
+        ("conv3d", lambda m, x: F.conv3d(x[None], m.weight[None])),
+        ("conv3d", lambda m, x: torch.ops.aten.conv3d(x[None], m.weight[None])),
+        ("conv_tbc", lambda m, x: torch.conv_tbc(x[0], m.weight[0], m.bias)),
+        (
+            "convolution",
+            lambda m, x: torch.ops.aten.convolution.default(
+                x[None], m.weight[None], None, [1, 1, 1], [0, 0, 0], [1, 1, 1], False, [0, 0, 0], 1
+            ),
+        ),
+        ("mkldnn_convolution", lambda m, x: torch.mkldnn_convolution(x, m.weight, None, [0, 0], [1, 1], [1, 1], 1)),
+    ],
+)
+def test_other_convolutions_in_a_forward_raise(name, call):
+    class Other(nn.Conv2d):
+        def forward(self, x):
+            return call(self, x)
+
+    with pytest.raises(torchconv.TorchconvError, match=f"^torch.{name}: expected a 1-D or 2-D convolution"):
+        torchconv.convert(Other(3, 3, 3))(torch.ones(3, 3, 8, 8))
+
+
+def test_a_forward_that_calls_torchconv_itself():
+    class Ours(nn.Conv2d):
+        def forward(self, x):
+            return torchconv.conv2d(x, self.weight, self.bias) + torchconv.ops.conv_fwd(
+                x, self.weight, None, (1, 1), (0,) * 4, (1, 1), 1, "auto"
+            )
+
+    model, x = Ours(3, 4, 3), torch.randn(1, 3, 5, 5)
+    expected = model(x)
+    assert_close(torchconv.convert(model)(x), expected)
+
+
+@pytest.mark.parametrize("function", [torchconv.convert, torchconv.revert])
+def test_only_modules(function):
+    with pytest.raises(torchconv.TorchconvError, match=r"^model: expected a torch.nn.Module, got function"):
+        function(lambda x: x)
+
+
 def test_the_redirection_stays_in_its_thread_and_its_call():
     inside, release = threading.Event(), threading.Event()
 
@@ -156,15 +205,15 @@ def test_the_redirection_stays_in_its_thread_and_its_call():
     thread = threading.Thread(target=model, args=(x,))
     thread.start()
     assert inside.wait(10)
-    with Calls() as calls:
+    with CountConvolutions() as calls:
         F.conv2d(x, w)
     release.set()
     thread.join()
-    assert (calls.torchconv, calls.torch) == (0, 1)
+    assert (calls.torchconv, calls.aten) == (0, 1)
     model(x)
-    with Calls() as calls:
+    with CountConvolutions() as calls:
         F.conv2d(x, w)
-    assert (calls.torchconv, calls.torch) == (0, 1)
+    assert (calls.torchconv, calls.aten) == (0, 1)
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])

@@ -2,27 +2,67 @@
 
 import copyreg
 import functools
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NoReturn
 
 import torch
+from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from torchconv import functional
+from torchconv.errors import TorchconvError
 
-# torch.nn.functional has these very objects under the same names.
-_REDIRECTED = {
-    torch.conv1d: functional.conv1d,
-    torch.conv2d: functional.conv2d,
-    torch.conv_transpose1d: functional.conv_transpose1d,
-    torch.conv_transpose2d: functional.conv_transpose2d,
-}
+
+def _convolution(
+    input: Tensor, weight: Tensor, bias: Any, stride: Any, padding: Any, dilation: Any,
+    transposed: bool, output_padding: Any, groups: int,
+) -> Tensor:  # fmt: skip
+    """torch.convolution, which is all of them in one."""
+    d = weight.dim() - 2
+    if d not in (1, 2):
+        _refuse("convolution")
+    if transposed:
+        transpose = functional.conv_transpose1d if d == 1 else functional.conv_transpose2d
+        return transpose(input, weight, bias, stride, padding, output_padding, groups, dilation)
+    conv = functional.conv1d if d == 1 else functional.conv2d
+    return conv(input, weight, bias, stride, padding, dilation, groups)
+
+
+def _refuse(name: str, *args: Any, **kwargs: Any) -> NoReturn:
+    expected = "a 1-D or 2-D convolution in the forward of a converted module"
+    raise TorchconvError(f"torch.{name}: expected {expected}, got one that torchconv does not have")
+
+
+def _replacements() -> dict[Any, Callable[..., Any]]:
+    """What is called for each convolution that torch has, as a function and as an operator.
+
+    torch.nn.functional has the very objects that torch has.
+    """
+    ours = {
+        "conv1d": functional.conv1d,
+        "conv2d": functional.conv2d,
+        "conv_transpose1d": functional.conv_transpose1d,
+        "conv_transpose2d": functional.conv_transpose2d,
+        "convolution": _convolution,
+    }
+    found: dict[Any, Callable[..., Any]] = {}
+    for name in dir(torch):
+        if "conv" in name and "convert" not in name and hasattr(torch.ops.aten, name):
+            operator = getattr(torch.ops.aten, name)
+            overloads = (getattr(operator, overload) for overload in operator.overloads())
+            replacement = ours.get(name) or functools.partial(_refuse, name)
+            found.update(dict.fromkeys((getattr(torch, name), operator, *overloads), replacement))
+    return found
+
+
+_REPLACEMENTS = _replacements()
 
 
 class _RedirectMode(TorchFunctionMode):
     """Such a mode belongs to one thread, reaches whatever is called inside it, and is understood by torch.compile."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        return _REDIRECTED.get(func, func)(*args, **(kwargs or {}))
+        return _REPLACEMENTS.get(func, func)(*args, **(kwargs or {}))
 
 
 class _Redirected:

@@ -5,7 +5,7 @@ Only the class of a module changes, in place: Parameters, hooks, optimizers, sha
 
 import collections
 import dataclasses
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from rich.table import Table
@@ -16,6 +16,7 @@ from torch.nn.utils import parametrize
 from torchconv import _C, nn
 from torchconv._redirect import redirected_class, redirected_from
 from torchconv._text import Printable
+from torchconv.errors import TorchconvError
 
 ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 
@@ -45,6 +46,14 @@ class ConversionReport(Printable):
     Attributes:
         converted: name and class of every module that runs on torchconv.
         left_alone: name of every other module, with its class and the reason. The name of the model itself is "".
+
+    Example:
+        >>> import torch, torchconv
+        >>> report = torchconv.convert(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3))).torchconv_report
+        >>> report.converted
+        {'0': 'Conv2d'}
+        >>> report.left_alone
+        {'': 'Sequential: not a convolution'}
     """
 
     converted: dict[str, str]
@@ -65,7 +74,8 @@ def convert(model: ModuleT) -> ModuleT:
     """Puts every convolution module of a model on torchconv, in place, and returns the model.
 
     Modules of torch.nn's classes become their torchconv.nn counterparts. A subclass keeps its own forward, in which
-    the calls of torch's convolution functions (torch.conv2d, torch.nn.functional.conv2d and so on) go to torchconv.
+    the calls of torch's convolution functions (torch.conv2d, torch.nn.functional.conv2d and so on) go to torchconv;
+    one that torchconv does not have, such as torch.conv3d, raises when it is called.
     Only classes change: parameters, state_dict, hooks, parametrizations, pruning, optimizers and wrappers stay.
     Converting twice changes nothing more; revert() undoes it.
 
@@ -76,6 +86,9 @@ def convert(model: ModuleT) -> ModuleT:
         The same model, with a ConversionReport as model.torchconv_report, which gives the reason for every module
         that was left alone.
 
+    Raises:
+        TorchconvError: model is not a torch.nn.Module.
+
     Example:
         >>> import torch, torchconv
         >>> model = torchconv.convert(torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU()))
@@ -84,6 +97,7 @@ def convert(model: ModuleT) -> ModuleT:
         >>> model.torchconv_report.left_alone["1"]
         'ReLU: not a convolution'
     """
+    _check_module(model)
     converted, left_alone = {}, {}
     for name, module in model.named_modules():
         cls = parametrize.type_before_parametrizations(module)
@@ -102,17 +116,32 @@ def convert(model: ModuleT) -> ModuleT:
 def revert(model: ModuleT) -> ModuleT:
     """Undoes convert(), in place, and returns the model; modules built as torchconv.nn modules stay what they are.
 
+    Args:
+        model: any module, converted or not.
+
+    Returns:
+        The same model, without the report of convert().
+
+    Raises:
+        TorchconvError: model is not a torch.nn.Module.
+
     Example:
         >>> import torch, torchconv
         >>> type(torchconv.revert(torchconv.convert(torch.nn.Conv2d(3, 8, 3))))
         <class 'torch.nn.modules.conv.Conv2d'>
     """
+    _check_module(model)
     for module in model.modules():
         vars(module).pop(_REPORT, None)
         if vars(module).pop(_MARK, False):
             cls = parametrize.type_before_parametrizations(module)
             _set_class(module, _TORCH_CLASS.get(cls) or redirected_from(cls))
     return model
+
+
+def _check_module(model: Any) -> None:
+    if not isinstance(model, torch.nn.Module):
+        raise TorchconvError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
 
 
 def _reason_against(module: torch.nn.Module, cls: type) -> str | None:
