@@ -47,10 +47,13 @@ def bound(bar: dict[str, Any]) -> str:
 
 def verdict(bar: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
     if "failed" in figures:
-        return {"figure": None, "passed": False, "detail": figures["failed"]}
+        return {"figure": None, "clean": None, "passed": False, "detail": figures["failed"]}
     value = figures[bar["figure"]]
+    clean = figures.get("clean_samples", {}).get(bar["figure"])  # None: not a time
+    if clean == 0:
+        return {"figure": None, "clean": 0, "passed": False, "detail": "not measured: every sample was interrupted"}
     passed = bar.get("at_least", float("-inf")) <= value <= bar.get("at_most", float("inf"))
-    return {"figure": value, "passed": passed, "detail": figures.get(bar.get("detail", ""), "")}
+    return {"figure": value, "clean": clean, "passed": passed, "detail": figures.get(bar.get("detail", ""), "")}
 
 
 def judge(bars: list[dict[str, Any]], environments: dict[str, dict[str, str]]) -> list[dict[str, Any]]:
@@ -59,7 +62,8 @@ def judge(bars: list[dict[str, Any]], environments: dict[str, dict[str, str]]) -
     judged = []
     for bar in bars:
         if ISAS.index(bar.get("needs", "baseline")) > ISAS.index(_C.detected_isa()):
-            judged.append({**bar, "figure": None, "passed": None, "detail": f"this CPU has no {bar['needs']}"})
+            why = f"this CPU has no {bar['needs']}"
+            judged.append({**bar, "figure": None, "clean": None, "passed": None, "detail": why})
             continue
         key = bar["run"], bar.get("environment", "")
         if key not in runs:
@@ -74,11 +78,13 @@ def judge(bars: list[dict[str, Any]], environments: dict[str, dict[str, str]]) -
 
 
 def table(judged: list[dict[str, Any]]) -> Table:
-    out = Table(Column("bar", no_wrap=True), "what", "figure", "bar is", "", title="torchconv's bars")
+    out = Table(Column("bar", no_wrap=True), "what", "figure", "bar is", "clean samples", "", title="torchconv's bars")
     words = {True: "[green]pass[/]", False: "[red]miss[/]", None: "[yellow]skipped[/]"}
     for bar in judged:
         figure = "" if bar["figure"] is None else f"{bar['figure']:.3g}"
-        out.add_row(bar["name"], bar["what"], figure, bound(bar), f"{words[bar['passed']]} {bar['detail']}".strip())
+        clean = "" if bar["clean"] is None else str(bar["clean"])
+        result = f"{words[bar['passed']]} {bar['detail']}".strip()
+        out.add_row(bar["name"], bar["what"], figure, bound(bar), clean, result)
     return out
 
 

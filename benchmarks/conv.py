@@ -85,26 +85,22 @@ def workspace_per_thread(s: Shape, algo: str) -> float:
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """The figures that bars are set on."""
-
-    def ratios(field: str, wanted: Callable[[dict[str, Any]], bool]) -> list[float]:
-        return [row[field] for row in rows if wanted(row)]
-
+    """The figures that bars are set on, and from how many clean samples each comes at the least."""
     single = [row for row in rows if row["pass"] in SINGLE]
     worst = min(single, key=lambda row: row["ratio"])
-    figures: dict[str, Any] = {
-        "geomean": geomean([row["ratio"] for row in single]),
-        "worst": worst["ratio"],
-        "worst_is": f"{worst['layer']} {worst['pass']}",
+    groups = {
+        "geomean": single,
+        "worst": single,
+        **{f"{pass_}_geomean": [row for row in rows if row["pass"] == pass_] for pass_ in PASSES},
+        "pointwise_nchw_geomean": [row for row in single if row["layer"].startswith("1x1")],
+        "stem_backward": [row for row in rows if row["layer"].startswith("stem") and row["pass"] == "backward"],
     }
-    for pass_ in PASSES:
-        figures[f"{pass_}_geomean"] = geomean(ratios("ratio", lambda row, pass_=pass_: row["pass"] == pass_))
-    pointwise = ratios("ratio_nchw", lambda row: row["layer"].startswith("1x1") and row["pass"] in SINGLE)
-    stem = ratios("ratio", lambda row: row["layer"].startswith("stem") and row["pass"] == "backward")
-    if pointwise:
-        figures["pointwise_nchw_geomean"] = geomean(pointwise)
-    if stem:
-        figures["stem_backward"] = geomean(stem)
+    figures: dict[str, Any] = {"worst_is": f"{worst['layer']} {worst['pass']}", "clean_samples": {}}
+    for name, group in groups.items():
+        if group:
+            ratios = [row["ratio_nchw" if "nchw" in name else "ratio"] for row in group]
+            figures[name] = min(ratios) if name == "worst" else geomean(ratios)
+            figures["clean_samples"][name] = min(row["clean_samples"] for row in group)
     return figures
 
 

@@ -22,6 +22,10 @@ def main() -> None:
         {
             "ratio": gflops["torchconv"] / gflops["torch"],
             "percent_of_peak": 100 * gflops["torchconv"] / machine["peak_gflops"],
+            "clean_samples": {
+                "ratio": min(timing.clean for timing in timings.values()),
+                "percent_of_peak": timings["torchconv"].clean,
+            },
             "gflops": gflops,
             "error": {name: ((call() - exact).abs().max() / exact.abs().max()).item() for name, call in calls.items()},
             "timings": {name: vars(timing) for name, timing in timings.items()},

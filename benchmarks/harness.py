@@ -33,13 +33,27 @@ class Timing:
     interrupted: int
 
 
+def sample(call: Callable[[], object], repeats: int = 1) -> tuple[float, bool]:
+    """Seconds per call, and whether the process kept the CPU all the time."""
+    switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
+    start = time.perf_counter()
+    for _ in range(repeats):
+        call()
+    elapsed = time.perf_counter() - start
+    return elapsed / repeats, resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw == switches
+
+
 def measure(
-    calls: dict[Hashable, Callable[[], object]], samples: int = 9, limit: float = 10.0, cold: bool = False
+    calls: dict[Hashable, Callable[[], object]],
+    samples: int = 9,
+    limit: float = 10.0,
+    cold: bool = False,
+    repeats: int = 1,
 ) -> dict[Hashable, Timing]:
     """Times every call until each has `samples` clean samples or `limit` seconds have passed.
 
-    cold: sweeps the caches before each sample. A call that was always interrupted gets the median of all its samples,
-    and its Timing says so.
+    cold: sweeps the caches before each sample. repeats: calls per sample. A call that was always interrupted gets the
+    median of all its samples, and its Timing says so.
     """
     sweep = torch.zeros(CACHE_BYTES // 4) if cold else None
     clean: dict[Hashable, list[float]] = {name: [] for name in calls}
@@ -52,11 +66,7 @@ def measure(
         for name in random.sample(list(calls), len(calls)):
             if sweep is not None:
                 sweep += 1
-            switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-            start = time.perf_counter()
-            calls[name]()
-            elapsed = time.perf_counter() - start
-            undisturbed = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw == switches
+            elapsed, undisturbed = sample(calls[name], repeats)
             (clean if undisturbed else interrupted)[name].append(elapsed)
     gc.enable()
     return {

@@ -47,7 +47,7 @@ def main() -> None:
     tensor = y.numel() * y.element_size() / 2**20
     harness.write(
         {
-            "beyond_operands_mib": after - before - tensor,
+            "beyond_operands_mib_per_thread": (after - before - tensor) / options.threads,
             "input_mib": tensor,
             "output_mib": tensor,
             "columns_would_take_mib": tensor * kernel**2,

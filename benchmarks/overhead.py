@@ -1,19 +1,14 @@
 """What a call costs besides the work: a 1x1x1x1 conv2d, and the first call of a new shape. Prints JSON in microseconds.
 
-    python benchmarks/overhead.py [--rounds 200]
-
-Functions take turns in random order; a sample during which the process was switched out does not count.
+python benchmarks/overhead.py [--samples 200] [--shapes 40]
 """
 
-import argparse
 import gc
-import json
-import random
-import resource
 import statistics
-import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import harness
 import torch
 
 import torchconv
@@ -21,18 +16,8 @@ import torchconv
 CALLS = 50  # per sample: the clock and the switch counter cost about as much as one call
 
 
-def sample(call: Callable[[], object], calls: int) -> float | None:
-    """Microseconds per call, or None if the process was switched out."""
-    switches = resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw
-    start = time.perf_counter()
-    for _ in range(calls):
-        call()
-    elapsed = time.perf_counter() - start
-    return elapsed / calls * 1e6 if resource.getrusage(resource.RUSAGE_SELF).ru_nivcsw == switches else None
-
-
-def tiny(rounds: int) -> dict[str, float]:
-    """The median time of each call on one pixel."""
+def tiny(samples: int, limit: float) -> dict[str, Any]:
+    """The time of each call on one pixel, the ratios to torch, and the clean samples of each."""
     plain, pixel = torch.randn(1, 1, 1, 1), torch.randn(1, 1, 1, 1)
     x, w = (t.clone().requires_grad_() for t in (plain, pixel))
 
@@ -45,44 +30,47 @@ def tiny(rounds: int) -> dict[str, float]:
         "fwd_bwd_us": both(torchconv.conv2d),
         "torch_fwd_bwd_us": both(torch.nn.functional.conv2d),
     }
-    samples: dict[str, list[float]] = {name: [] for name in calls}
-    for _ in range(rounds):
-        for name in random.sample(list(calls), len(calls)):
-            taken = sample(calls[name], CALLS)
-            if taken is not None:
-                samples[name].append(taken)
-    return {name: statistics.median(taken) for name, taken in samples.items()}
+    timings = harness.measure(calls, samples, limit, repeats=CALLS)
+    figures: dict[str, Any] = {name: timing.seconds * 1e6 for name, timing in timings.items()}
+    clean = {name: timing.clean for name, timing in timings.items()}
+    for what in ("nograd", "fwd_bwd"):
+        figures[f"{what}_ratio"] = figures[f"{what}_us"] / figures[f"torch_{what}_us"]
+        clean[f"{what}_ratio"] = min(clean[f"{what}_us"], clean[f"torch_{what}_us"])
+    return {**figures, "clean_samples": clean}
 
 
-def first_calls() -> Iterator[tuple[float, float]]:
-    """Forward and backward of shapes not seen before: (the first call, the median of later ones)."""
-    for i in range(40):
-        x, w = torch.randn(2, 8 + i, 14, 14 + i % 5), torch.randn(16 + i % 7, 8 + i, 3, 3)
-        tensors = x.requires_grad_(), w.requires_grad_()
+def first_calls(shapes: int) -> Iterator[tuple[float, float]]:
+    """Forward and backward of shapes not seen before: (the first call, the median of later ones) in microseconds."""
+    for i in range(shapes):
+        x = torch.randn(2, 8 + i, 14, 14 + i % 5, requires_grad=True)
+        w = torch.randn(16 + i % 7, 8 + i, 3, 3, requires_grad=True)
 
         def call(x: torch.Tensor = x, w: torch.Tensor = w) -> None:
             torchconv.conv2d(x, w, padding=1).sum().backward()
 
-        first = sample(call, 1)
-        later = [taken for _ in range(9) if (taken := sample(call, 1)) is not None]
-        if first is not None and later:
-            yield first, statistics.median(later)
-        del tensors
+        (first, undisturbed), *others = (harness.sample(call) for _ in range(10))
+        later = [seconds for seconds, clean in others if clean]
+        if undisturbed and later:
+            yield first * 1e6, statistics.median(later) * 1e6
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=200)
-    arguments = parser.parse_args()
-    random.seed(0)
+    parser = harness.arguments(__doc__)
+    parser.set_defaults(samples=200, limit=60.0)
+    parser.add_argument("--shapes", type=int, default=40, help="for the first call")
+    options = parser.parse_args()
+    harness.start(options)
+    torch.set_grad_enabled(True)
+    figures = tiny(options.samples, options.limit)
     gc.disable()
-    figures = tiny(arguments.rounds)
-    pairs = list(first_calls())
+    pairs = list(first_calls(options.shapes))
+    figures["clean_samples"]["first_call_over_bar_us"] = len(pairs)
+    pairs = pairs or [(float("nan"), float("nan"))]
     figures["first_call_us"] = statistics.median(first for first, _ in pairs)
     figures["later_call_us"] = statistics.median(later for _, later in pairs)
     # The bar: a first call takes at most twice a later one and 200 us more.
     figures["first_call_over_bar_us"] = statistics.median(first - (2 * later + 200) for first, later in pairs)
-    print(json.dumps({name: round(value, 2) for name, value in figures.items()}, indent=2))
+    harness.write(figures)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,32 @@ def test_verdicts():
     assert not failed["passed"] and failed["detail"] == "conv.py ended with 1"
 
 
+def test_no_verdict_from_interrupted_samples():
+    bar = {"name": "n", "what": "w", "figure": "x", "at_least": 2}
+    verdict = bars.verdict(bar, {"x": 3.0, "clean_samples": {"x": 0, "y": 9}})
+    assert verdict["passed"] is False and verdict["figure"] is None and "not measured" in verdict["detail"]
+    measured = bars.verdict(bar, {"x": 3.0, "clean_samples": {"x": 7, "y": 0}})
+    assert measured["passed"] and measured["clean"] == 7
+    columns = {column.header: list(column.cells) for column in bars.table([bar | verdict, bar | measured]).columns}
+    assert columns["clean samples"] == ["0", "7"] and columns["figure"] == ["", "3"]
+
+
+def test_summary_counts_the_clean_samples_of_each_figure():
+    rows = [
+        {"layer": layer, "pass": pass_, "ratio": 2.0, "ratio_nchw": 3.0, "clean_samples": clean}
+        for layer, clean in (("1x1_a", 9), ("stem_b", 4))
+        for pass_ in conv.PASSES
+    ]
+    rows[-1] |= {"ratio": 1.0, "clean_samples": 0}  # the stem's backward
+    figures = conv.summary(rows)
+    assert figures["clean_samples"] == {
+        "geomean": 4, "worst": 4, "fwd_geomean": 4, "grad_input_geomean": 4, "grad_weight_geomean": 4,
+        "backward_geomean": 0, "pointwise_nchw_geomean": 9, "stem_backward": 0,
+    }  # fmt: skip
+    assert figures["worst"] == 2.0 and figures["stem_backward"] == pytest.approx(1.0)
+    assert figures["pointwise_nchw_geomean"] == pytest.approx(3.0)
+
+
 def test_resnet50_shapes_are_the_networks_own():
     found: dict[tuple, int] = {}
 
@@ -88,8 +114,22 @@ def test_rivals_compute_the_same():
         torch.testing.assert_close(ours, tuple(t for t in torchs if t is not None))
 
 
-def test_conv_benchmark_gives_the_figures_that_bars_name():
-    figures = json.loads(benchmark("conv.py", "--only", "stem", "--batch", "1", "--samples", "1", "--limit", "1"))
-    stem = [bar["figure"] for bar in SETTINGS["bars"] if bar["run"].startswith("conv.py")]
-    assert set(stem) - set(figures) <= {"pointwise_nchw_geomean"}
-    assert figures["workspace_mib_per_thread"] > 0 and 0 < figures["worst"] <= figures["geomean"]
+# Each benchmark at a size that takes seconds.
+SMALL = {
+    "conv.py": "--only stem --batch 1 --samples 1 --limit 1",
+    "gemm.py": "--size 64 --samples 1",
+    "memory.py": "--channels 2 --size 64",
+    "overhead.py": "--samples 1 --shapes 1",
+}
+
+
+@pytest.mark.parametrize("script", {shlex.split(bar["run"])[0]: None for bar in SETTINGS["bars"]})
+def test_benchmark_gives_the_figures_that_bars_name(script):
+    figures = json.loads(benchmark(script, *shlex.split(SMALL[script])))
+    named = {bar["figure"] for bar in SETTINGS["bars"] if bar["run"].startswith(script)}
+    named |= {bar["detail"] for bar in SETTINGS["bars"] if bar["run"].startswith(script) and "detail" in bar}
+    assert named - set(figures) <= {"pointwise_nchw_geomean"}  # the stem is no 1x1 layer
+    timed = named & set(figures) - {"worst_is", "workspace_mib_per_thread", "beyond_operands_mib_per_thread"}
+    assert timed <= set(figures.get("clean_samples", {}))
+    if script == "conv.py":
+        assert figures["workspace_mib_per_thread"] > 0 and 0 < figures["worst"] <= figures["geomean"]
