@@ -4,8 +4,10 @@ import pickle
 
 import pytest
 import torch
+from test_autograd import SMALL, arguments
 
 import torchconv
+from torchconv import ops
 
 F32, F64, INT, COMPLEX = torch.float32, torch.float64, torch.int64, torch.complex64
 
@@ -199,6 +201,50 @@ def test_gemm(a, b, message):
         torchconv.gemm(a, b)
 
 
+@pytest.mark.parametrize(
+    "function, a, b, names",
+    [
+        (torchconv.conv1d, (1, 4, 8), (4, 4, 3), "xw"),
+        (torchconv.conv2d, (1, 4, 8, 8), (4, 4, 3, 3), "xw"),
+        (torchconv.conv_transpose1d, (1, 4, 8), (4, 4, 3), "xw"),
+        (torchconv.conv_transpose2d, (1, 4, 8, 8), (4, 4, 3, 3), "xw"),
+        (torchconv.gemm, (4, 8), (8, 4), "ab"),
+    ],
+)
+@pytest.mark.parametrize("mode", ["plain", "requires_grad", "grad", "vmap"])
+def test_a_tensor_without_data_among_others(function, a, b, names, mode):
+    x, w = torch.zeros(a), torch.zeros(b, device="meta")
+    call = {
+        "plain": lambda: function(x, w),
+        "requires_grad": lambda: function(x.requires_grad_(), w),
+        "grad": lambda: torch.func.grad(lambda x: function(x, w).sum())(x),
+        "vmap": lambda: torch.vmap(function, (0, None))(x[None], w),
+    }[mode]
+    with pytest.raises(
+        torchconv.TorchconvError, match=f"^{names[1]}: expected to be on cpu as {names[0]} is, got meta"
+    ):
+        call()
+
+
+@pytest.mark.parametrize(
+    "name, names",
+    [
+        ("conv_fwd", ("x", "w", "bias")),
+        ("conv_grad_input", ("grad_y", "w", "bias")),
+        ("conv_grad_weight", ("x", "grad_y")),
+        ("gemm", ("a", "b")),
+    ],
+)
+def test_the_operators_want_one_device(name, names):
+    tensors, rest = arguments(name, SMALL[3], requires_grad=False)
+    for i, operand in enumerate(names[1:], 1):
+        mixed = [t.to("meta") if i == j else t for j, t in enumerate(tensors)]
+        with pytest.raises(
+            RuntimeError, match=f"^torchconv: {operand}: expected to be on cpu as {names[0]} is, got meta"
+        ):
+            getattr(ops, name)(*mixed, *rest)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a second device")
 def test_devices_must_agree():
     x, w = torch.zeros(1, 4, 8, 8), torch.zeros(4, 4, 3, 3, device="cuda")
@@ -223,6 +269,16 @@ def test_the_exception_hides_the_operator():
         call(torchconv.conv2d, stride=0)
     assert caught.value.__suppress_context__
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
+@pytest.mark.parametrize("operators", [ops, torch.ops.torchconv], ids=["routed", "dispatched"])
+def test_errors_in_backward(operators):
+    """The operators run there without a function of torchconv around them. A hook changes what was saved for them."""
+    (x, w, bias), rest = arguments("conv_fwd", SMALL[3])
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: t, torch.Tensor.float):
+        y = operators.conv_fwd(x, w, bias, *rest)
+    with pytest.raises(torchconv.TorchconvError, match=r"^w: expected dtype Double as grad_y has, got Float$"):
+        y.sum().backward()
 
 
 def test_other_errors_pass_unchanged():

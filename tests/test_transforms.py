@@ -7,6 +7,7 @@ import torch
 from test_autograd import OPERATORS, SMALL, arguments, torch_conv
 from torch.utils._python_dispatch import TorchDispatchMode
 
+import torchconv
 from torchconv import ops
 
 BATCH = 3
@@ -38,6 +39,33 @@ def test_vmap(name, case, batched):
             call(*[t if d is None else t.select(d, i) for t, d in zip(operands, in_dims)], *rest) for i in range(BATCH)
         ]
         torch.testing.assert_close(y, torch.stack(expected, 1))
+
+
+@pytest.mark.parametrize(("name", "case", "batched"), [c for c in combinations() if SMALL[3] in c.values])
+def test_vmap_over_an_empty_batch(name, case, batched):
+    """It gives an empty result of the right size, which gradients still pass through."""
+    tensors, rest = arguments(name, case, requires_grad=False)
+    call = getattr(ops, name)
+    operands = [t.new_empty(0, *t.shape).requires_grad_() if b else t for t, b in zip(tensors, batched)]
+    y = torch.vmap(lambda *t: call(*t, *rest), tuple(0 if b else None for b in batched))(*operands)
+    assert (y.shape, y.dtype) == ((0, *call(*tensors, *rest).shape), torch.float64)
+    leaves = [t for t, b in zip(operands, batched) if b]
+    for g, t in zip(torch.autograd.grad(y.sum(), leaves), leaves, strict=True):
+        assert g.shape == t.shape
+
+
+@pytest.mark.parametrize("size", [0, BATCH])
+@pytest.mark.parametrize("in_dims", [(0, None), (None, 0), (0, 0)])
+@pytest.mark.parametrize("groups", [0, -1, 3])
+def test_vmap_refuses_what_the_operators_do(groups, in_dims, size):
+    """With the very message, which speaks of the sizes without the batch."""
+    x, w = torch.ones(1, 4, 5, 5), torch.ones(4, 4, 3, 3)
+    with pytest.raises(torchconv.TorchconvError, match=r"^groups: expected a") as plain:
+        torchconv.conv2d(x, w, groups=groups)
+    batches = [t if d is None else t.expand(size, *t.shape) for t, d in zip((x, w), in_dims, strict=True)]
+    with pytest.raises(torchconv.TorchconvError) as mapped:
+        torch.vmap(lambda x, w: torchconv.conv2d(x, w, groups=groups), in_dims)(*batches)
+    assert str(mapped.value) == str(plain.value)
 
 
 @pytest.mark.parametrize("name", OPERATORS[:3])
@@ -165,3 +193,20 @@ def test_a_bias_of_another_size_is_refused(transform, length):
     }
     with pytest.raises(RuntimeError, match=rf"^torchconv: bias: expected size \[6\].*got \[{length}\]"):
         calls[transform]()
+
+
+TRANSFORMS = {
+    "vmap": lambda f, t: torch.vmap(f)(t[None]),
+    "grad": lambda f, t: torch.func.grad(lambda t: f(t).sum())(t),
+    "jvp": lambda f, t: torch.func.jvp(f, (t,), (t,)),
+}
+
+
+@pytest.mark.parametrize("transform", TRANSFORMS)
+@pytest.mark.parametrize(("dtype", "came"), [(torch.int64, "Long"), (torch.float32, "Float")])
+@pytest.mark.parametrize(("name", "first"), [("conv_fwd", "x"), ("conv_grad_input", "grad_y")])
+def test_a_bias_of_another_dtype_is_refused(transform, dtype, came, name, first):
+    (a, w, bias), rest = arguments(name, SMALL[3], requires_grad=False)
+    call = getattr(ops, name)
+    with pytest.raises(RuntimeError, match=rf"^torchconv: bias: expected dtype Double as {first} has, got {came}"):
+        TRANSFORMS[transform](lambda a: call(a, w, bias.to(dtype), *rest), a)

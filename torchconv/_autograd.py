@@ -8,7 +8,6 @@ Three front ends share the rules, because no single one does everything well:
   dispatched   torch.library.register_autograd: one node per operator in compiled and exported graphs, slower, and
                silently zero under forward-mode AD
   transformed  an autograd.Function with setup_context, jvp and vmap, for torch.func and forward-mode AD
-For forward and backward of a 1x1x1x1 conv2d, dispatched takes 1.45 times as long as eager and transformed 1.6 times.
 """
 
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from torch import Tensor
 from torchconv import _autocast, _vmap, ops
 from torchconv._direct import kernels_for
 from torchconv._fake import check_bias
+from torchconv.errors import TorchconvError, operator_message
 
 # Per operand: the gradient, from g (the gradient of the result), the arguments after the tensors, and the operands.
 # f has the operators: the module ops, or kernels alone where no further derivative is wanted.
@@ -40,7 +40,7 @@ DERIVATIVES: dict[str, tuple[Callable[..., Tensor], ...]] = {
     "fold": (lambda f, g, rest, columns: f.unfold(g, *rest[1:]),),
     "gemm": (lambda f, g, rest, a, b: f.gemm(g, b.t()), lambda f, g, rest, a, b: f.gemm(a.t(), g)),
 }
-WITH_BIAS = ("conv_fwd", "conv_grad_input")
+WITH_BIAS = {"conv_fwd": "x", "conv_grad_input": "grad_y"}  # and the operand whose dtype and device it has to share
 # unfold and fold keep the dtype, as torch's do; gemm has no lower one.
 AUTOCAST = ("conv_fwd", "conv_grad_input", "conv_grad_weight")
 
@@ -70,7 +70,13 @@ def build(name: str) -> Operator:
     def gradients(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         operands, needed = ctx.saved_tensors, ctx.needs_input_grad
         f = None if torch.is_grad_enabled() else kernels_for((g, *operands))
-        grads = [d(f or ops, g, ctx.rest, *operands) if needed[i] else None for i, d in enumerate(derivatives)]
+        try:
+            grads = [d(f or ops, g, ctx.rest, *operands) if needed[i] else None for i, d in enumerate(derivatives)]
+        except RuntimeError as error:  # no function of functional.py is around a backward to say it
+            message = operator_message(error)
+            if message is None:
+                raise
+            raise TorchconvError(message) from None
         if tensors > arity:
             grads.append(g.sum((0, 2, 3)[: g.dim() - 1]) if needed[arity] else None)
         return *grads, *[None] * (len(needed) - len(grads))
@@ -105,7 +111,7 @@ def build(name: str) -> Operator:
 
         @staticmethod
         def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Tensor, int]:
-            return _vmap.RULES[name](info.batch_size, in_dims, *args)
+            return _vmap.run(name, info.batch_size, in_dims, args)
 
     torch.library.register_autograd(op, gradients, setup_context=save)
     if name in AUTOCAST:
@@ -116,7 +122,7 @@ def build(name: str) -> Operator:
         if bias is None:
             return Transformed.apply(*args)
         y = Transformed.apply(*args[:arity], None, *args[tensors:])
-        check_bias(bias, y.shape[1])
-        return y + bias.reshape(-1, *[1] * (y.dim() - 2))
+        check_bias(bias, y.shape[1], WITH_BIAS[name], args[0])
+        return y + bias.reshape(bias.shape[0], *[1] * (y.dim() - 2))
 
     return Operator(name, name in AUTOCAST, op, Eager.apply, transformed)

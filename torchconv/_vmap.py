@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from torchconv import ops
+from torchconv._fake import check_sizes
 
 # The operands and the result of each operator.
 ROLES = {
@@ -42,6 +43,10 @@ def split(t: Tensor, batch: int, dim: int, outer: int) -> Tensor:
     return t.movedim(dim + 1, 0).flatten(dim + 1, dim + 2)
 
 
+def _unbatched(t: Tensor, batch_dim: int | None) -> list[int]:
+    return [size for i, size in enumerate(t.shape) if i != batch_dim]
+
+
 def _convolution(name: str) -> Callable[..., tuple[Tensor, int]]:
     *operands, result = ROLES[name]
 
@@ -49,6 +54,11 @@ def _convolution(name: str) -> Callable[..., tuple[Tensor, int]]:
         call = list(args)
         groups = args[-2]
         batched = {role: batch_dim for role, batch_dim in zip(operands, in_dims, strict=False) if batch_dim is not None}
+        size_of = {role: _unbatched(args[i], in_dims[i]) for i, role in enumerate(operands)}
+        if name != "conv_fwd":  # the size of the result is an argument
+            size_of[result] = args[-6]
+        # Before the groups divide anything; and the sizes in the message are those that the caller sees.
+        check_sizes(size_of["x"], size_of["w"], size_of.get("y"), *args[-5:-1])
         folds = FOLDS[frozenset([*batched, result])]
         for i, role in enumerate(operands):
             if role in batched:
@@ -57,7 +67,7 @@ def _convolution(name: str) -> Callable[..., tuple[Tensor, int]]:
         dim, inside = folds[result]
         if len(batched) == 2:  # folded into G
             call[-2] = groups * batch
-        if name != "conv_fwd":  # the size of the result is an argument
+        if name != "conv_fwd":
             size = list(args[-6])
             size[dim] *= batch
             call[-6] = size
@@ -89,3 +99,17 @@ RULES = {
     **{name: _per_image(name) for name in ("unfold", "fold")},
     "gemm": _gemm,
 }
+
+
+def run(name: str, batch: int, in_dims: tuple[Any, ...], args: tuple[Any, ...]) -> tuple[Tensor, int]:
+    if batch:
+        return RULES[name](batch, in_dims, *args)
+    # Nothing can be split into no parts, so an empty batch runs as one of zeros, of which the result keeps nothing.
+    one = [_with_zeros(a, d) if isinstance(d, int) else a for a, d in zip(args, in_dims, strict=True)]
+    return RULES[name](1, in_dims, *one)[0][:0], 0
+
+
+def _with_zeros(t: Tensor, batch_dim: int) -> Tensor:
+    """An empty batch with one entry added. By cat, so that gradients still find their way back to t."""
+    size = [1 if i == batch_dim else s for i, s in enumerate(t.shape)]
+    return torch.cat([t, t.new_zeros(size)], batch_dim)
