@@ -1,8 +1,10 @@
 """explain, set_precision and precision."""
 
+import fractions
 import json
 import threading
 
+import numpy as np
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -81,9 +83,33 @@ def test_table_and_dict():
         ({"stride": 0}, "^stride: expected positive numbers, got"),
         ({"x": (1, 3, 8, 8)}, "^w: expected size 3 in dimension 1"),
         ({"x": "image"}, "^x: expected a tensor or a size, got 'image'"),
-        ({"w": (4, 4)}, "expected"),
-        ({"x": torch.zeros(1, 4, 8, 8, dtype=torch.int32)}, "^dtype: expected one of float32"),
+        ({"w": (4, 4)}, r"^w: expected 3 or 4 dimensions, got size \[4, 4\]"),
+        ({"w": (4, 4, 1, 3, 3)}, r"^w: expected 3 or 4 dimensions, got size \[4, 4, 1, 3, 3\]"),
+        (
+            {"x": torch.zeros(1, 4, 8, 8, dtype=torch.int32)},
+            "^x: expected dtype float32, .*, got Int",
+        ),
         ({"algo": "magic"}, "^algo: expected one of"),
+        ({"algo": 3}, "^algo: expected a string, got 3"),
+        ({"stride": 2**70}, r"^stride: expected numbers up to 2\^40, got"),
+        ({"padding": 2**70}, r"^padding: expected numbers up to 2\^40, got"),
+        ({"dilation": (1, 2**70)}, r"^dilation: expected numbers up to 2\^40, got"),
+        ({"groups": 2**70}, r"^groups: expected numbers up to 2\^40, got"),
+        (
+            {"x": torch.zeros(1, 4, 8, 8), "w": torch.zeros(4, 4, 3, 3, dtype=torch.float64)},
+            "^w: expected dtype Float as x has, got Double",
+        ),
+        ({"bias": torch.zeros(4).half()}, "^bias: expected dtype Float as x has, got Half"),
+        (
+            {"x": torch.zeros(1, 4, 8, 8), "w": torch.zeros(4, 4, 3, 3, device="meta")},
+            "^w: expected to be on cpu as x is, got meta",
+        ),
+        ({"bias": torch.zeros(5)}, r"^bias: expected size \[4\], one entry per output channel, got \[5\]"),
+        ({"bias": 1}, "^bias: expected a torch.Tensor, got int"),
+        (
+            {"x": torch.zeros(1, 4, 8, 8).to_sparse()},
+            "^x: expected a dense tensor on cpu or cuda",
+        ),
     ],
     ids=str,
 )
@@ -117,6 +143,14 @@ def test_precision_holds_in_every_thread_and_not_for_an_algorithm_by_name():
         thread.join()
         seen.append(torchconv.explain((1, 1, 3), (1, 1, 3), algo="reference").problem["algo"])
     assert seen == ["auto:direct", "reference"]
+
+
+@pytest.mark.parametrize("level", [0.5, np.float32(0.5), np.float64(0.5), fractions.Fraction(1, 2)])
+def test_any_real_number_is_a_level(level):
+    with torchconv.precision(level):
+        assert algo_of_a_call() == "auto:0.5"
+    with torchconv.precision(np.int64(1)):
+        assert algo_of_a_call() == "auto:1.0"
 
 
 @pytest.mark.parametrize("level", ["best", 0, -1e-3, None, True, float("nan")])
@@ -169,6 +203,8 @@ def test_precision_inside_compiled_code():
     def f(x, w):
         with torchconv.precision("direct"):
             y = torchconv.conv2d(x, w)
+        with torchconv.precision(0.5):
+            y = y + torchconv.conv2d(x, w)
         return y, torchconv.conv2d(x, w)
 
     algos = []
@@ -178,5 +214,5 @@ def test_precision_inside_compiled_code():
         return graph
 
     torch.compile(f, backend=backend, fullgraph=True)(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3))
-    assert algos == ["auto:direct", "auto"]
+    assert algos == ["auto:direct", "auto:0.5", "auto"]
     assert algo_of_a_call() == "auto"

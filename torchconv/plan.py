@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import numbers
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from rich.table import Table
 from torch import Tensor
 from torch._prims_common import suggest_memory_format
 
-from torchconv import _C
+from torchconv import _C, ops
 from torchconv._arguments import Ints, Padding, batched, integer, padding_sides, per_dimension
 from torchconv._text import Printable
 from torchconv.errors import TorchconvError, raise_for_conv
@@ -32,7 +33,9 @@ def set_precision(level: str | float) -> None:
             "exact": also those predicted to err by at most 1e-6 in float32, or no more than direct summation in the
                 other dtypes;
             "balanced", the level at the start: at most 1e-5 in float32;
-            a number: the largest predicted error, as max|y - exact y| / max|exact y|.
+            a number: the largest predicted error, as max|y - exact y| / max|exact y|. It bounds every algorithm, those
+                that sum the very products too, which the names above always let in. A call that no algorithm can
+                compute so exactly raises, with the reasons.
 
     A call reads the level once; its backward keeps it. torch.compile notices a change.
 
@@ -54,6 +57,12 @@ def precision(level: str | float) -> Iterator[None]:
 
     The level belongs to the process: where threads need different levels, give algo="auto:LEVEL" in the calls.
 
+    Args:
+        level: as in set_precision. A number bounds the predicted error of every algorithm.
+
+    Raises:
+        TorchconvError: the level is none of set_precision's.
+
     Example:
         >>> import torch, torchconv
         >>> with torchconv.precision(1e-4):
@@ -71,7 +80,7 @@ def precision(level: str | float) -> Iterator[None]:
 def _algo(level: Any) -> str:
     if isinstance(level, str) and level in LEVELS:
         return "auto" if level == "balanced" else f"auto:{level}"
-    if isinstance(level, (int, float)) and not isinstance(level, bool) and level > 0:
+    if isinstance(level, numbers.Real) and not isinstance(level, bool) and float(level) > 0:
         return f"auto:{float(level)!r}"
     raise TorchconvError(f"level: expected one of {', '.join(LEVELS)}, or a positive number, got {level!r}")
 
@@ -85,6 +94,14 @@ class Explanation(Printable):
         rows: one dict for each algorithm in each pass, with the keys pass, algo, chosen, supported, reason (why it was
             not chosen, "" for the one that was), seconds and error (predicted), workspace (bytes). The last three are
             None where the algorithm cannot run the problem.
+
+    Example:
+        >>> import torchconv
+        >>> explanation = torchconv.explain((8, 64, 56), (64, 64, 3), algo="reference")
+        >>> explanation.problem["x"], explanation.problem["dtype"]
+        ([8, 64, 56], 'float32')
+        >>> [(row["pass"], row["reason"]) for row in explanation.rows if row["chosen"]]
+        [('fwd', ''), ('grad_input', ''), ('grad_weight', '')]
     """
 
     problem: dict[str, Any]
@@ -125,6 +142,7 @@ def explain(
     Args:
         x, w: tensors, or sizes where there are none yet: [N, C, H, W] and [K, C / groups, R, S], or [N, C, L] and
             [K, C / groups, S]. Sizes stand for float32 on the CPU; where only one is a tensor, the other is like it.
+        bias: [K], of the dtype and device of x and w, or None.
         others: as in torchconv.conv2d.
 
     Raises:
@@ -137,14 +155,21 @@ def explain(
         ['im2col']
     """
     like = next((t for t in (x, w) if isinstance(t, Tensor)), torch.empty(0))
+    for name, t in (("w", w), ("bias", bias)):
+        if isinstance(t, Tensor) and t.device != like.device:
+            raise TorchconvError(f"{name}: expected to be on {like.device} as x is, got {t.device}")
     x, w = _stand_in("x", x, like), _stand_in("w", w, like)
     d = w.dim() - 2
     try:
+        if d not in (1, 2):
+            raise TorchconvError(f"w: expected 3 or 4 dimensions, got size {list(w.shape)}")
         x = batched(x, d)
         stride, dilation = per_dimension("stride", stride, d), per_dimension("dilation", dilation, d)
         padding = padding_sides(padding, x, w, stride, dilation)
         groups = integer("groups", groups, groups, "an int")
         algo = default_algo if algo == "auto" else algo
+        meta_bias = None if bias is None else bias.to("meta")
+        ops.conv_fwd(x.to("meta"), w.to("meta"), meta_bias, stride, padding, dilation, groups, algo)  # only checks
         settings: dict[str, Any] = {
             "algo": algo,
             "dtype": str(x.dtype).removeprefix("torch."),
@@ -158,8 +183,9 @@ def explain(
             for name in PASSES
             for row in _C.explain(name, *geometry, **settings, has_bias=bias is not None, w_channels_last=w_nhwc)
         ]
-    except (RuntimeError, AttributeError, IndexError) as error:
-        raise_for_conv(error, d, x, w, bias, algo)
+    except (RuntimeError, AttributeError, IndexError, TypeError) as error:
+        given: dict[str, Any] = {"stride": stride, "padding": padding, "dilation": dilation, "groups": groups}
+        raise_for_conv(error, d, x, w, bias, algo, **given)
     names = ("x", "w", "stride", "padding", "dilation", "groups")
     machine = {"isa": _C.current_isa(), "threads": _C.num_threads()}
     return Explanation({**dict(zip(names, geometry, strict=True)), **settings, **machine}, rows)
