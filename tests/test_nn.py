@@ -159,8 +159,71 @@ def test_training_step_under_compile():
         (lambda: torchconv.nn.Conv2d(4, 6, 3, algo=None), "algo"),
         (lambda: torchconv.nn.LazyConv2d(6, 3, algo=3), "algo"),
         (lambda: torchconv.nn.ConvTranspose2d(4, 6, 3, padding_mode="reflect"), "padding mode"),
+        (lambda: torchconv.nn.Conv2d("3", 6, 3), "^in_channels: expected an int, got '3'"),
+        (lambda: torchconv.nn.Conv2d(-4, 6, 3), "negative dimension"),
+        (lambda: torchconv.nn.ConvTranspose1d(4, 6.0, 3), "^out_channels: expected an int, got 6.0"),
+        (lambda: torchconv.nn.Conv1d(4, 6, 3, groups="2"), "^groups: expected an int, got '2'"),
+        (lambda: torchconv.nn.Conv2d(4, 6, -3), r"^kernel_size: expected positive numbers, got \[-3, -3\]"),
+        (lambda: torchconv.nn.Conv2d(4, 6, (3, 3, 3)), "^kernel_size: expected an int or a sequence of 2"),
+        (lambda: torchconv.nn.ConvTranspose2d(4, 6, 3, stride=0), r"^stride: expected positive numbers, got \[0, 0\]"),
+        (lambda: torchconv.nn.Conv1d(4, 6, 3, dilation=-1), r"^dilation: expected positive numbers, got \[-1\]"),
+        (lambda: torchconv.nn.Conv2d(4, 6, 3, dtype="float"), "dtype"),
+        (lambda: torchconv.nn.LazyConv2d("6", 3), "^out_channels: expected an int, got '6'"),
+        (lambda: torchconv.nn.LazyConvTranspose1d(6, 3, stride=0), "^stride: expected positive numbers"),
     ],
 )
 def test_bad_constructor_arguments(make, argument):
     with pytest.raises(torchconv.TorchconvError, match=argument):
         make()
+
+
+@pytest.mark.parametrize(
+    "name, arguments, call, message",
+    [
+        (
+            "Conv2d",
+            {"padding": 9, "padding_mode": "reflect"},
+            lambda m: m(torch.ones(1, 4, 8, 8)),
+            r"^padding: expected what padding_mode='reflect' can take from the input of size .*, got \(9, 9\)",
+        ),
+        (
+            "Conv1d",
+            {"padding": 9, "padding_mode": "circular"},
+            lambda m: m(torch.ones(4, 8)),
+            r"^padding: expected what padding_mode='circular' can take from the input of size \[4, 8\], got \(9,\)",
+        ),
+        (
+            "Conv2d",
+            {"padding": 1, "padding_mode": "reflect"},
+            lambda m: m(torch.ones(4, 4)),
+            "^x: expected 4 dimensions",
+        ),
+        ("Conv2d", {"padding": 1, "padding_mode": "reflect"}, lambda m: m(None), "^x: expected a torch.Tensor"),
+        (
+            "ConvTranspose2d",
+            {"stride": 2},
+            lambda m: m(torch.ones(1, 4, 8, 8), [9, 9]),
+            r"^output_size: expected a size that can come from an input of size \[1, 4, 8, 8\], got \[9, 9\]",
+        ),
+        ("ConvTranspose1d", {}, lambda m: m(torch.ones(1, 4, 8), 10), "^output_size: expected a size .* got 10"),
+        ("ConvTranspose1d", {}, lambda m: m(None, [10]), "^x: expected a torch.Tensor"),
+        ("ConvTranspose1d", {}, lambda m: m(torch.ones(4), [10]), "^x: expected 3 dimensions"),
+    ],
+)
+def test_bad_calls(name, arguments, call, message):
+    with pytest.raises(torchconv.TorchconvError, match=message):
+        call(getattr(torchconv.nn, name)(4, 6, 3, **arguments))
+
+
+@pytest.mark.parametrize(
+    "x, groups, message",
+    [
+        (torch.ones(4, 4), 1, "^x: expected 4 dimensions"),
+        (torch.ones(1, 3, 8, 8), 2, "^groups: expected a divisor of the 3 channels of x, got 2"),
+        (None, 1, "^x: expected a torch.Tensor"),
+    ],
+)
+@pytest.mark.parametrize("name", ["LazyConv2d", "LazyConvTranspose2d"])
+def test_bad_first_inputs(name, x, groups, message):
+    with pytest.raises(torchconv.TorchconvError, match=message):
+        getattr(torchconv.nn, name)(6, 3, groups=groups)(x)

@@ -1,15 +1,15 @@
 """Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import torch
 from torch import Tensor
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 
 from torchconv import functional
-from torchconv._arguments import Ints, Padding, padding_sides, sides
-from torchconv.errors import TorchconvError
+from torchconv._arguments import Ints, Padding, batched, integer, padding_sides, per_dimension, sides
+from torchconv.errors import TorchconvError, raise_clearly
 
 
 class _Algo(_ConvNd):
@@ -19,10 +19,16 @@ class _Algo(_ConvNd):
     _d: ClassVar[int]
     _function: ClassVar[Callable[..., Tensor]]
 
-    def _init_torch(self, *args: Any) -> None:
+    def _init_torch(self, **arguments: Any) -> None:
+        for name in ("in_channels", "out_channels", "groups"):
+            arguments[name] = integer(name, arguments[name], arguments[name], "an int")
+        for name in ("kernel_size", "stride", "dilation"):
+            arguments[name] = per_dimension(name, arguments[name], self._d)
+            if min(arguments[name]) < 1:
+                raise TorchconvError(f"{name}: expected positive numbers, got {list(arguments[name])}")
         try:
-            super().__init__(*args)
-        except ValueError as error:
+            super().__init__(**arguments)
+        except (ValueError, RuntimeError, TypeError) as error:
             raise TorchconvError(str(error)) from None
 
     def _set_algo(self, algo: str) -> None:
@@ -51,9 +57,12 @@ class _Conv(_Algo):
         *,
         algo: str = "auto",
     ) -> None:
-        rest = (dilation, groups, bias, padding_mode, device, dtype)
         own = _beyond_torch(padding, stride, self._d)
-        self._init_torch(in_channels, out_channels, kernel_size, stride, padding if own is None else 0, *rest)
+        self._init_torch(
+            in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride,
+            padding=padding if own is None else 0, dilation=dilation, groups=groups, bias=bias,
+            padding_mode=padding_mode, device=device, dtype=dtype,
+        )  # fmt: skip
         self._set_algo(algo)
         if own is not None:
             self.padding = own
@@ -61,10 +70,26 @@ class _Conv(_Algo):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         padding: Any = self.padding
         if self.padding_mode != "zeros":
-            before_after = padding_sides(padding, input, weight, self.stride, self.dilation)
-            last_dimension_first = [n for i in reversed(range(self._d)) for n in before_after[2 * i : 2 * i + 2]]
-            input, padding = torch.nn.functional.pad(input, last_dimension_first, self.padding_mode), 0
+            input, padding = self._padded(input, weight), 0
         return self._function(input, weight, bias, self.stride, padding, self.dilation, self.groups, self.algo)
+
+    def _padded(self, x: Tensor, w: Tensor) -> Tensor:
+        padding: Any = self.padding
+        try:
+            before_after = padding_sides(padding, x, w, self.stride, self.dilation)
+            last_dimension_first = [n for i in reversed(range(self._d)) for n in before_after[2 * i : 2 * i + 2]]
+            return torch.nn.functional.pad(x, last_dimension_first, self.padding_mode)
+        except (RuntimeError, TypeError, AttributeError) as error:
+            expected = f"what padding_mode={self.padding_mode!r} can take from the input"
+            _raise_for_call(error, x, self._d, "padding", expected, padding)
+
+
+def _raise_for_call(error: Exception, x: Any, d: int, name: str, expected: str, came: Any) -> NoReturn:
+    """Raises for `name`, unless x, an input that has not reached a function of torchconv yet, is what is wrong."""
+    if isinstance(x, Tensor) and not isinstance(error, TorchconvError):
+        batched(x, d)
+        error = TorchconvError(f"{name}: expected {expected} of size {list(x.shape)}, got {came!r} ({error})")
+    raise_clearly(error, {"x": x}, {})
 
 
 def _beyond_torch(padding: Any, stride: Any, d: int) -> Any:
@@ -148,14 +173,20 @@ class _ConvTranspose(_Algo, _ConvTransposeNd):
         *,
         algo: str = "auto",
     ) -> None:
-        rest = (output_padding, groups, bias, dilation, padding_mode, device, dtype)
-        self._init_torch(in_channels, out_channels, kernel_size, stride, padding, *rest)
+        self._init_torch(
+            in_channels=in_channels, out_channels=out_channels, kernel_size=kernel_size, stride=stride,
+            padding=padding, output_padding=output_padding, groups=groups, bias=bias, dilation=dilation,
+            padding_mode=padding_mode, device=device, dtype=dtype,
+        )  # fmt: skip
         self._set_algo(algo)
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         padding: Any = self.padding
         find: Any = self._output_padding  # annotated for lists, where torch itself passes tuples
-        output_padding = find(input, output_size, self.stride, padding, self.kernel_size, self._d, self.dilation)
+        try:
+            output_padding = find(input, output_size, self.stride, padding, self.kernel_size, self._d, self.dilation)
+        except (ValueError, TypeError, AttributeError, IndexError) as error:
+            _raise_for_call(error, input, self._d, "output_size", "a size that can come from an input", output_size)
         geometry = (self.stride, padding, output_padding, self.groups, self.dilation)
         return self._function(input, self.weight, self.bias, *geometry, self.algo)
 

@@ -3,56 +3,46 @@
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from torchconv._arguments import Ints, Padding
+from torchconv._arguments import batched, integer
+from torchconv.errors import TorchconvError, raise_clearly
 from torchconv.nn import conv
 
 
-class _LazyConv(conv._Algo):
-    def __init__(
-        self,
-        out_channels: int,
-        kernel_size: Ints,
-        stride: Ints = 1,
-        padding: Padding = 0,
-        dilation: Ints = 1,
-        groups: int = 1,
-        bias: bool = True,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        algo: str = "auto",
-    ) -> None:
-        rest: Any = (kernel_size, stride, padding, dilation, groups, bias, padding_mode, device, dtype)
-        super().__init__(out_channels, *rest)
+class _Lazy(conv._Algo):
+    """Comes before torch's lazy class, whose constructor takes all but `algo` from here."""
+
+    def __init__(self, *args: Any, algo: str = "auto", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.out_channels = integer("out_channels", self.out_channels, self.out_channels, "an int")
         self._set_algo(algo)
 
-
-class _LazyConvTranspose(conv._Algo):
-    def __init__(
-        self,
-        out_channels: int,
-        kernel_size: Ints,
-        stride: Ints = 1,
-        padding: Ints = 0,
-        output_padding: Ints = 0,
-        groups: int = 1,
-        bias: bool = True,
-        dilation: Ints = 1,
-        padding_mode: str = "zeros",
-        device: Any = None,
-        dtype: Any = None,
-        *,
-        algo: str = "auto",
-    ) -> None:
-        rest: Any = (kernel_size, stride, padding, output_padding, groups, bias, dilation, padding_mode, device, dtype)
-        super().__init__(out_channels, *rest)
-        self._set_algo(algo)
+    def initialize_parameters(self, input: Tensor, *args: Any, **kwargs: Any) -> None:
+        try:
+            super().initialize_parameters(input, *args, **kwargs)  # type: ignore[misc]
+        except (RuntimeError, ValueError, AttributeError) as error:
+            if isinstance(input, Tensor):
+                channels = batched(input, self._d).shape[1]
+                if channels % self.groups:
+                    came = f"the {channels} channels of x, got {self.groups}"
+                    raise TorchconvError(f"groups: expected a divisor of {came}") from None
+            raise_clearly(error, {"x": input}, {})
 
 
-class LazyConv1d(_LazyConv, torch.nn.LazyConv1d, conv.Conv1d):  # type: ignore[misc]
+class LazyConv1d(_Lazy, torch.nn.LazyConv1d, conv.Conv1d):  # type: ignore[misc]
     """torchconv.nn.Conv1d without in_channels, as torch.nn.LazyConv1d.
+
+    Args:
+        padding: also ((left, right),), and "same" with a stride: see torchconv.conv1d.
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.LazyConv1d.
+
+    Shape:
+        [N, C, L] to [N, K, Q], or the same without N; C is that of the first input.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
 
     Example:
         >>> import torch, torchconv
@@ -64,8 +54,19 @@ class LazyConv1d(_LazyConv, torch.nn.LazyConv1d, conv.Conv1d):  # type: ignore[m
     cls_to_become = conv.Conv1d
 
 
-class LazyConv2d(_LazyConv, torch.nn.LazyConv2d, conv.Conv2d):  # type: ignore[misc]
+class LazyConv2d(_Lazy, torch.nn.LazyConv2d, conv.Conv2d):  # type: ignore[misc]
     """torchconv.nn.Conv2d without in_channels, as torch.nn.LazyConv2d.
+
+    Args:
+        padding: also ((top, bottom), (left, right)), and "same" with a stride: see torchconv.conv2d.
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.LazyConv2d.
+
+    Shape:
+        [N, C, H, W] to [N, K, P, Q] in the same memory format, or the same without N; C is that of the first input.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
 
     Example:
         >>> import torch, torchconv
@@ -77,8 +78,18 @@ class LazyConv2d(_LazyConv, torch.nn.LazyConv2d, conv.Conv2d):  # type: ignore[m
     cls_to_become = conv.Conv2d
 
 
-class LazyConvTranspose1d(_LazyConvTranspose, torch.nn.LazyConvTranspose1d, conv.ConvTranspose1d):  # type: ignore[misc]
+class LazyConvTranspose1d(_Lazy, torch.nn.LazyConvTranspose1d, conv.ConvTranspose1d):  # type: ignore[misc]
     """torchconv.nn.ConvTranspose1d without in_channels, as torch.nn.LazyConvTranspose1d.
+
+    Args:
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.LazyConvTranspose1d.
+
+    Shape:
+        [N, C, L] to [N, K, Q], or the same without N; C is that of the first input.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
 
     Example:
         >>> import torch, torchconv
@@ -90,8 +101,18 @@ class LazyConvTranspose1d(_LazyConvTranspose, torch.nn.LazyConvTranspose1d, conv
     cls_to_become = conv.ConvTranspose1d
 
 
-class LazyConvTranspose2d(_LazyConvTranspose, torch.nn.LazyConvTranspose2d, conv.ConvTranspose2d):  # type: ignore[misc]
+class LazyConvTranspose2d(_Lazy, torch.nn.LazyConvTranspose2d, conv.ConvTranspose2d):  # type: ignore[misc]
     """torchconv.nn.ConvTranspose2d without in_channels, as torch.nn.LazyConvTranspose2d.
+
+    Args:
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.LazyConvTranspose2d.
+
+    Shape:
+        [N, C, H, W] to [N, K, P, Q] in the same memory format, or the same without N; C is that of the first input.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
 
     Example:
         >>> import torch, torchconv
