@@ -16,7 +16,12 @@ import torchconv
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SOURCES = sorted((ROOT / "torchconv").rglob("*.py"))
-MODULES = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in SOURCES if path.stem != "__main__"]
+NAMES = [".".join(path.relative_to(ROOT).with_suffix("").parts) for path in SOURCES if path.stem != "__main__"]
+MODULES = [name.removesuffix(".__init__") for name in NAMES]  # doctest skips what says that it is from elsewhere
+PUBLIC = {
+    **{name: thing for name in torchconv.__all__ if callable(thing := getattr(torchconv, name))},
+    **{f"nn.{name}": getattr(torchconv.nn, name) for name in torchconv.nn.__all__},
+}
 
 
 def blocks(page: Path, language: str) -> list[str]:
@@ -30,11 +35,16 @@ def test_docstring_examples(name):
     assert failures == 0
 
 
-def test_every_public_function_and_module_has_an_example():
-    functions = {name: thing for name, thing in vars(torchconv).items() if inspect.isfunction(thing)}
-    modules = {name: getattr(torchconv.nn, name) for name in torchconv.nn.__all__}
-    assert len(functions) + len(modules) > 10
-    assert [name for name, thing in {**functions, **modules}.items() if ">>> " not in (thing.__doc__ or "")] == []
+@pytest.mark.parametrize("name", PUBLIC)
+def test_docstring_sections(name):
+    """What is public has an example; what is called says what it takes and raises, and modules say what shapes."""
+    thing = PUBLIC[name]
+    sections = ["Example:\n        >>> "]
+    if inspect.isfunction(thing) or name.startswith("nn."):
+        sections += ["Args:", "Raises:\n        TorchconvError: "]
+    if name.startswith("nn."):
+        sections += ["Shape:"]
+    assert [section for section in sections if f"\n    {section}" not in thing.__doc__] == []
 
 
 PYTHON_BLOCKS = [

@@ -1,8 +1,5 @@
 """The functional API against torch.nn.functional: values, gradients, and what torch does not have."""
 
-import doctest
-import importlib
-
 import numpy as np
 import pytest
 import torch
@@ -33,19 +30,6 @@ def check(ours, torchs, operands, **arguments):
     inputs = [t for t in operands if t is not None]
     grad_y = torch.randn_like(expected)
     assert_close(torch.autograd.grad(y, inputs, grad_y), torch.autograd.grad(expected, inputs, grad_y))
-
-
-@pytest.mark.parametrize("module", ["functional", "plan", "convert", "nn.conv", "nn.lazy"])
-def test_examples_in_docstrings(module):
-    results = doctest.testmod(importlib.import_module(f"torchconv.{module}"))
-    assert results.attempted > 0
-    assert results.failed == 0
-
-
-def test_example_of_the_exception():
-    results = doctest.testmod(torchconv)
-    assert results.attempted > 0
-    assert results.failed == 0
 
 
 @pytest.mark.parametrize("batch", [(2,), (), (0,)])
