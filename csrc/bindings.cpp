@@ -112,13 +112,13 @@ PYBIND11_MODULE(_C, m) {
   m.def("detected_isa", [] { return to_string(detected_isa()); });
   m.def("current_isa", [] { return to_string(current_isa()); });
   m.def(
-      "set_max_isa", [](const std::string& name) { set_max_isa(parse_isa(name.c_str())); },
+      "set_max_isa", [](const std::string& name) { set_max_isa(parse_isa("name", name)); },
       "Caps the instruction set in use; never raises it above detected_isa().");
   m.def("num_threads", &num_threads);
   m.def(
       "measure_peak",
       [](const std::string& isa, int threads, const std::string& dtype) {
-        return measure_peak(parse_isa(isa.c_str()), threads, parse_enum("dtype", dtype, {DType::f32, DType::f64}));
+        return measure_peak(parse_isa("isa", isa), threads, parse_enum("dtype", dtype, {DType::f32, DType::f64}));
       },
       py::arg("isa"), py::arg("threads"), py::arg("dtype") = "float32",
       "GFLOP/s of multiply-adds on registers alone, measured now (about 0.1 s).");

@@ -26,7 +26,7 @@ static void check_list(const char* name, const Sizes& list, size_t length, int64
 static void check_numel(const char* name, const Sizes& sizes) {
   int64_t numel = 1;
   for (int64_t s : sizes)
-    TORCHCONV_CHECK(!__builtin_mul_overflow(numel, s ? s : 1, &numel) && numel <= (INT64_MAX >> 4), name,
+    TORCHCONV_CHECK(s >= 0 && !__builtin_mul_overflow(numel, s ? s : 1, &numel) && numel <= (INT64_MAX >> 4), name,
                     ": expected a size that fits in memory, got ", to_string(sizes));
 }
 

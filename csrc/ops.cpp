@@ -49,6 +49,10 @@ void check_same(const char* name, const Tensor& t, const char* first_name, const
                   ": expected to be on ", device_of(first), " as ", first_name, " is, got ", device_of(t));
 }
 
+void check_cpu(const char* name, const Tensor& t) {
+  TORCHCONV_CHECK(t.is_cpu(), name, ": expected to be on cpu, where this operator has a kernel, got ", device_of(t));
+}
+
 void check_bias(const std::optional<Tensor>& bias, int64_t channels, const char* first_name, const Tensor& first) {
   if (!bias) return;
   check_same("bias", *bias, first_name, first);
@@ -75,9 +79,11 @@ Tensor empty_strided(int64_t rank, const int64_t* sizes, const int64_t* strides,
   int32_t device_type;
   TORCH_ERROR_CODE_CHECK(aoti_torch_get_device_type(like.get(), &device_type));
   AtenTensorHandle out;
-  TORCH_ERROR_CODE_CHECK(aoti_torch_empty_strided(
-      rank, sizes, strides, torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype)), device_type,
-      like.get_device_index(), &out));
+  const int32_t code = torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype));
+  const bool made =
+      aoti_torch_empty_strided(rank, sizes, strides, code, device_type, like.get_device_index(), &out) == TORCH_SUCCESS;
+  TORCHCONV_CHECK(made, "memory: expected room for a tensor of size ", to_string(Sizes(sizes, sizes + rank)),
+                  " and dtype ", torch::headeronly::toString(dtype), ", got an allocation failure");
   return Tensor(out);
 }
 
@@ -110,7 +116,9 @@ void run(ConvProblem& p, const Tensor& first, ConvOperands operands, const std::
   p.isa = current_isa();
   p.threads = num_threads();
   p.has_bias = operands.bias != nullptr;
-  const Row& row = select(p, algo);
+  parse_algo(algo, p);
+  // A row need not know empty sums, but asking for it by name is no mistake.
+  const Row& row = select(p, p.products_per_output() ? algo : "auto");
   Tensor workspace;
   if (const int64_t bytes = row.workspace(p)) {
     workspace = allocate_workspace(bytes, first);
@@ -182,6 +190,7 @@ Tensor conv_grad_weight(const Tensor& x, const Tensor& grad_y, Sizes w_size, Siz
 
 Tensor unfold(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, Sizes dilation) {
   const DType dtype = dtype_of("x", x);
+  check_cpu("x", x);
   const Sizes x_size = sizes_of(x);
   TORCHCONV_CHECK(x_size.size() == 4, "x: expected [N, C, H, W], got ", to_string(x_size));
   ConvProblem p =
@@ -196,6 +205,7 @@ Tensor unfold(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, S
 
 Tensor fold(const Tensor& columns, Sizes output_size, Sizes kernel_size, Sizes stride, Sizes padding, Sizes dilation) {
   const DType dtype = dtype_of("columns", columns);
+  check_cpu("columns", columns);
   const Sizes size = sizes_of(columns);
   TORCHCONV_CHECK(size.size() == 3, "columns: expected [N, C*R*S, P*Q], got ", to_string(size));
   TORCHCONV_CHECK(output_size.size() == 2, "output_size: expected 2 entries, got ", to_string(output_size));
@@ -222,7 +232,7 @@ Tensor gemm(const Tensor& a, const Tensor& b) {
   TORCHCONV_CHECK(dtype == DType::f32 || dtype == DType::f64, "a: expected dtype float32 or float64, got ",
                   to_string(dtype));
   check_same("b", b, "a", a);
-  TORCHCONV_CHECK(a.is_cpu(), "a: expected to be on the CPU, got ", device_of(a));
+  check_cpu("a", a);
   TORCHCONV_CHECK(a_size.size() == 2, "a: expected [M, K], got ", to_string(a_size));
   TORCHCONV_CHECK(b_size.size() == 2 && b_size[0] == a_size[1], "b: expected [", a_size[1], ", N] for a of size ",
                   to_string(a_size), ", got ", to_string(b_size));
@@ -253,8 +263,7 @@ STABLE_TORCH_LIBRARY(torchconv, m) {
       "-> Tensor");
 }
 
-// CUDA shares the code: a device without rows is refused by select(), which says so.
-STABLE_TORCH_LIBRARY_IMPL(torchconv, CPU, m) {
+static void add_kernels(torch::stable::detail::StableLibrary& m) {
   m.impl("conv_fwd", TORCH_BOX(&torchconv::conv_fwd));
   m.impl("conv_grad_input", TORCH_BOX(&torchconv::conv_grad_input));
   m.impl("conv_grad_weight", TORCH_BOX(&torchconv::conv_grad_weight));
@@ -262,8 +271,7 @@ STABLE_TORCH_LIBRARY_IMPL(torchconv, CPU, m) {
   m.impl("fold", TORCH_BOX(&torchconv::fold));
   m.impl("gemm", TORCH_BOX(&torchconv::gemm));
 }
-STABLE_TORCH_LIBRARY_IMPL(torchconv, CUDA, m) {
-  m.impl("conv_fwd", TORCH_BOX(&torchconv::conv_fwd));
-  m.impl("conv_grad_input", TORCH_BOX(&torchconv::conv_grad_input));
-  m.impl("conv_grad_weight", TORCH_BOX(&torchconv::conv_grad_weight));
-}
+
+// CUDA shares the code: a device without rows is refused by select() or check_cpu(), which say so.
+STABLE_TORCH_LIBRARY_IMPL(torchconv, CPU, m) { add_kernels(m); }
+STABLE_TORCH_LIBRARY_IMPL(torchconv, CUDA, m) { add_kernels(m); }

@@ -1,20 +1,20 @@
 #include "registry.h"
 
+#include <charconv>
 #include <cmath>
-#include <cstdlib>
-#include <cstring>
 #include <limits>
+#include <set>
 
 #include "common/error.h"
 
 namespace torchconv {
 
-// The rows, cheapest to explain last: each folder under csrc/ adds its own through one function.
+// In the order in which explain() lists them: each folder under csrc/ adds its own through one function.
 void add_im2col_rows();
 void add_reference_rows();
 
-static std::vector<Row>& table() {
-  static std::vector<Row> rows;
+static std::deque<Row>& table() {
+  static std::deque<Row> rows;
   return rows;
 }
 
@@ -24,7 +24,7 @@ double error_of_rounded_sums(const ConvProblem& p, double unit) {
 
 void add_row(const Row& row) { table().push_back(row); }
 
-const std::vector<Row>& rows() {
+const std::deque<Row>& rows() {
   static const bool filled = [] {
     add_im2col_rows();
     add_reference_rows();
@@ -41,10 +41,11 @@ static bool known_algo(const std::string& name) {
 }
 
 static std::string algo_names() {
-  std::string names = "auto";
-  for (const Row& row : rows())
-    if (names.find(row.algo) == std::string::npos) names += std::string(", ") + row.algo;
-  return names;
+  std::set<std::string> names = {"auto"};
+  for (const Row& row : rows()) names.insert(row.algo);
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + name;
+  return list;
 }
 
 // What rounding alone costs a direct sum in this dtype: products and sums in float32 or better, then the result.
@@ -59,10 +60,9 @@ AlgoRequest parse_algo(const std::string& algo, const ConvProblem& p) {
   if (algo == "auto:exact") return {"auto", f32 ? 1e-6 : direct_error(p), false, true};
   if (algo == "auto:direct") return {"auto", std::numeric_limits<double>::infinity(), true, true};
   if (algo.rfind("auto:", 0) == 0) {
-    const char* text = algo.c_str() + 5;
-    char* end = nullptr;
-    const double budget = std::strtod(text, &end);
-    TORCHCONV_CHECK(end != text && *end == 0 && budget > 0,
+    const char *text = algo.c_str() + 5, *end = algo.c_str() + algo.size();
+    double budget = 0;
+    TORCHCONV_CHECK(std::from_chars(text, end, budget).ptr == end && budget > 0,
                     "algo: expected auto:direct, auto:exact, auto:balanced or auto: and a positive number, got '", algo,
                     "'");
     return {"auto", budget, false, false};
@@ -93,7 +93,7 @@ const Row& select(const ConvProblem& p, const std::string& algo) {
   std::string reasons;
   for (const Candidate& c : explain(p, algo))
     if (request.name == "auto" || request.name == c.row->algo) reasons += join("\n  ", c.row->algo, ": ", c.reason);
-  if (reasons.empty()) reasons = join(" ", algo, " has no row for this pass");
+  if (reasons.empty()) reasons = join(" ", algo, " has no row for this pass on this device");
   fail("algo: '", algo, "' cannot run ", to_string(p.pass), " of this problem (", to_string(p.dtype), " on ",
        to_string(p.device), "):", reasons);
 }

@@ -2,6 +2,7 @@
 // select() takes the cheapest row that supports the problem within the error budget.
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -27,7 +28,7 @@ struct Row {
 double error_of_rounded_sums(const ConvProblem&, double unit);
 
 void add_row(const Row& row);
-const std::vector<Row>& rows();
+const std::deque<Row>& rows();  // a deque: rows that are added later move none
 
 // What an algo string asks for: one algorithm by name, or "auto" within an error budget.
 struct AlgoRequest {

@@ -102,6 +102,16 @@ def test_compile_of_the_public_functions():
         torch.testing.assert_close(compiled(x, w, bias), f(x, w, bias))
 
 
+def test_compile_of_strided_same_before_reflection():
+    """The padding depends on the size of x, and what follows divides by sizes that depend on it."""
+    first = torchconv.nn.Conv2d(3, 4, 3, stride=2, padding="same")
+    model = nn.Sequential(first, torchconv.nn.Conv2d(4, 2, 3, padding=1, padding_mode="reflect"))
+    compiled = torch.compile(model, fullgraph=True, dynamic=True)
+    for size in ((2, 3, 9, 9), (3, 3, 11, 14)):
+        x = torch.randn(size)
+        torch.testing.assert_close(compiled(x), model(x))
+
+
 def test_compile_under_autocast():
     model = Network()
     parameters = list(model.parameters())

@@ -84,7 +84,7 @@ def same_sides(
         if s > 1 and total > 0:
             # torch.sym_max stands only where it must: torch.export cannot reason about symbolic sizes through it.
             short = total < s - 1
-            total -= (n - 1) % s
+            total -= (n + s - 1) % s  # n - 1 is negative where a compiler tries n = 0
             total = torch.sym_max(total, 0) if short else total
         out += (total // 2, total - total // 2)
     return tuple(out)

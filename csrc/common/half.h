@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "common/problem.h"
+
 namespace torchconv {
 
 inline float bits_to_float(uint32_t u) {
@@ -56,12 +58,12 @@ struct f16 {
 
 // Calls f with a value of the storage type of `dtype`.
 template <class F>
-void dispatch_dtype(int dtype, const F& f) {
+void dispatch_dtype(DType dtype, const F& f) {
   switch (dtype) {
-    case 0: return f(float());
-    case 1: return f(double());
-    case 2: return f(f16());
-    default: return f(bf16());
+    case DType::f32: return f(float());
+    case DType::f64: return f(double());
+    case DType::f16: return f(f16());
+    case DType::bf16: return f(bf16());
   }
 }
 

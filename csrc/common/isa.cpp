@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <cstdlib>
-#include <stdexcept>
-#include <string>
+
+#include "common/error.h"
 
 namespace torchconv {
 
@@ -12,7 +12,7 @@ Isa detected_isa() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma"))
+      __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
     return Isa::avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
     return Isa::avx2;
@@ -20,17 +20,17 @@ Isa detected_isa() {
   return Isa::baseline;
 }
 
-Isa parse_isa(const char* name) {
+Isa parse_isa(const char* argument, const std::string& name) {
   for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
-    if (std::string(name) == to_string(isa)) return isa;
-  throw std::invalid_argument("TORCHCONV_MAX_ISA: expected baseline, avx2 or avx512, got '" + std::string(name) + "'");
+    if (name == to_string(isa)) return isa;
+  fail(argument, ": expected baseline, avx2 or avx512, got '", name, "'");
 }
 
 static std::atomic<int>& current() {
   static std::atomic<int> isa = [] {
     const char* cap = std::getenv("TORCHCONV_MAX_ISA");
     const Isa found = detected_isa();
-    return int(cap && *cap ? std::min(found, parse_isa(cap)) : found);
+    return int(cap && *cap ? std::min(found, parse_isa("TORCHCONV_MAX_ISA", cap)) : found);
   }();
   return isa;
 }

@@ -77,4 +77,10 @@ struct ConvOperands {
   void* workspace;
 };
 
+// A thread more for each 50,000 multiply-adds: fewer are not worth waking one.
+inline int64_t useful_threads(double macs, int64_t threads) {
+  const double most = 1 + macs / 50000;
+  return most < double(threads) ? int64_t(most) : threads;
+}
+
 }  // namespace torchconv

@@ -7,7 +7,7 @@
 
 namespace torchconv::ISA_NS {
 
-constexpr int64_t kStripBytes = 512 << 10;
+using im2col::kStripBytes;
 constexpr int64_t kScatterPixels = 8 * kRows;  // of one product
 
 struct Col2imPlan {
@@ -20,13 +20,14 @@ template <class T>
 static Col2imPlan plan_col2im(const ConvProblem& p) {
   Col2imPlan plan{};
   plan.columns = round_up(p.R * p.S * p.C, kColumns<T>);
-  plan.threads = smaller(p.threads, 1 + int64_t(p.macs() / 50000));
+  plan.threads = useful_threads(p.macs(), p.threads);
   // A strip also needs the rows of grad_y that reach into it from outside: large strips waste less.
   const int64_t row_bytes = p.W * p.C * int64_t(sizeof(T));
   const int64_t strips =
       larger(ceil_div(p.H * row_bytes, kStripBytes), plan.threads > p.N ? ceil_div(2 * plan.threads, p.N) : 1);
   plan.rows = ceil_div(p.H, smaller(strips, p.H));
   plan.strips = ceil_div(p.H, plan.rows);
+  plan.threads = smaller(plan.threads, p.N * plan.strips);
   plan.weights = plan.columns * p.K;
   plan.turned = p.layout == Layout::nchw ? kScatterPixels * round_up(p.K, kChunk<T>) : 0;
   plan.products = kScatterPixels * plan.columns;

@@ -1,7 +1,6 @@
 // grad_x, one phase of the stride at a time (gather.h), or scattered where x has few channels (col2im.h).
 #include <algorithm>
 
-#include "common/half.h"
 #include "common/parallel.h"
 #include "im2col/col2im.h"
 #include "im2col/im2col.h"
@@ -9,10 +8,12 @@
 
 namespace torchconv::im2col {
 
+// Calls f with each phase that has pixels.
 template <class F>
 static void for_each_phase(const ConvProblem& p, const F& f) {
-  for (int64_t a = 0; a < std::min(p.stride_h, p.H); ++a)
-    for (int64_t b = 0; b < std::min(p.stride_w, p.W); ++b) f(phase_gather(p, a, b));
+  for (int64_t r = 0; r < phases(p.R, p.stride_h, p.dil_h); ++r)
+    for (int64_t s = 0; s < phases(p.S, p.stride_w, p.dil_w); ++s)
+      if (const Gather g = phase_gather(p, r, s); g.pixels()) f(g);
 }
 
 // grad_x = bias everywhere, for the pixels that no tap reaches.
@@ -30,22 +31,23 @@ static void fill(const ConvProblem& p, const T* bias, T* grad_x) {
   });
 }
 
+template <class T>
+static void run(const ConvProblem& p, const ConvOperands& o) {
+  int64_t reached = 0;
+  for_each_phase(p, [&](const Gather& g) { reached += g.pixels(); });
+  if (reached < p.N * p.H * p.W) fill(p, (const T*)o.bias, (T*)o.out);
+  for_each_phase(p, [&](const Gather& g) { run_pixels(p.isa, p.dtype, g, o.a, o.b, o.bias, o.out, o.workspace); });
+}
+
 void run_grad_input(const ConvProblem& p, const ConvOperands& o) {
   if (scatters(p)) return run_col2im(p, o.a, o.b, o.bias, o.out, o.workspace);
-  bool reached = true;
-  for_each_phase(p, [&](const Gather& g) { reached = reached && g.taps() > 0; });
-  if (!reached) dispatch_dtype(int(p.dtype), [&](auto t) { fill(p, (const decltype(t)*)o.bias, (decltype(t)*)o.out); });
-  for_each_phase(p, [&](const Gather& g) {
-    if (g.taps()) run_pixels(p.isa, p.dtype, g, o.a, o.b, o.bias, o.out, o.workspace);
-  });
+  p.dtype == DType::f32 ? run<float>(p, o) : run<double>(p, o);
 }
 
 int64_t workspace_grad_input(const ConvProblem& p) {
   if (scatters(p)) return col2im_workspace(p);
   int64_t most = 0;
-  for_each_phase(p, [&](const Gather& g) {
-    if (g.taps()) most = std::max(most, pixels_workspace(p.isa, p.dtype, g));
-  });
+  for_each_phase(p, [&](const Gather& g) { most = std::max(most, pixels_workspace(p.isa, p.dtype, g)); });
   return most;
 }
 
@@ -54,6 +56,12 @@ double tile_macs_grad_input(const ConvProblem& p) {
   double sum = 0;
   for_each_phase(p, [&](const Gather& g) { sum += pixels_tile_macs(p.isa, p.dtype, g); });
   return sum;
+}
+
+int64_t products_grad_input(const ConvProblem& p) {
+  int64_t products = 0;
+  if (!scatters(p)) for_each_phase(p, [&](const Gather&) { ++products; });
+  return std::max<int64_t>(products, 1);
 }
 
 }  // namespace torchconv::im2col

@@ -1,8 +1,9 @@
-// One description for the two passes that walk over pixels. Forward reads x around each pixel of y;
+// One description of what each pixel of a result reads. Forward reads x around each pixel of y;
 // grad_input reads grad_y around each pixel of grad_x. With stride s the taps that meet a pixel of
 // grad_x depend on its position modulo s, so grad_input is s*s such problems ("phases"), each of
 // stride 1 and without a single multiplication by a zero in between.
 #pragma once
+#include <algorithm>
 #include <numeric>
 
 #include "common/problem.h"
@@ -39,15 +40,25 @@ inline Axis forward_axis(int64_t in, int64_t out, int64_t kernel, int64_t stride
   return {out, 0, 1, kernel, 0, 1, stride, -pad, dilation, in};
 }
 
-// The pixels a, a + s, a + 2s, ... of grad_x: kernel index r takes part if (a + pad - r * dilation)
-// is a multiple of s, which holds for every (s / gcd)-th r from the first one on.
-inline Axis phase_axis(int64_t a, int64_t in, int64_t out, int64_t kernel, int64_t s, int64_t pad, int64_t dilation) {
-  const int64_t every = s / std::gcd(s, dilation);
-  int64_t first = 0;
-  while (first < every && (a + pad - first * dilation) % s) ++first;
-  const int64_t taps = first == every || first >= kernel ? 0 : (kernel - first + every - 1) / every;
-  return {(in - a + s - 1) / s,    a,  s, taps, first, every, 1, taps ? (a + pad - first * dilation) / s : 0,
-          -(every * dilation / s), out};
+// The pixels a, a + s, a + 2s, ... of grad_x that kernel index `first` reaches, first < s / gcd(s, dilation): with it
+// every (s / gcd)-th index reaches them, so each `first` has pixels of its own. count is 0 if they are outside.
+inline Axis phase_axis(int64_t first, int64_t in, int64_t out, int64_t kernel, int64_t s, int64_t pad,
+                       int64_t dilation) {
+  const int64_t gcd = std::gcd(s, dilation), every = s / gcd, reach = first * dilation - pad;
+  const int64_t a = (reach % s + s) % s;
+  return {a < in ? (in - a + s - 1) / s : 0,
+          a,
+          s,
+          (kernel - first + every - 1) / every,
+          first,
+          every,
+          1,
+          (a - reach) / s,
+          -(dilation / gcd),
+          out};
+}
+inline int64_t phases(int64_t kernel, int64_t s, int64_t dilation) {
+  return std::min(kernel, s / std::gcd(s, dilation));
 }
 
 inline Gather forward_gather(const ConvProblem& p) {
@@ -63,10 +74,10 @@ inline Gather forward_gather(const ConvProblem& p) {
   return g;
 }
 
-inline Gather phase_gather(const ConvProblem& p, int64_t phase_h, int64_t phase_w) {
+inline Gather phase_gather(const ConvProblem& p, int64_t first_r, int64_t first_s) {
   Gather g{};
-  g.h = phase_axis(phase_h, p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h);
-  g.w = phase_axis(phase_w, p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w);
+  g.h = phase_axis(first_r, p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h);
+  g.w = phase_axis(first_s, p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w);
   g.N = p.N, g.channels = p.Kg(), g.outputs = p.Cg(), g.groups = p.G;
   g.src_n = p.y_stride_n(), g.src_c = p.y_stride_c(), g.src_h = p.y_stride_h(), g.src_w = p.y_stride_w();
   g.dst_n = p.x_stride_n(), g.dst_c = p.x_stride_c(), g.dst_h = p.x_stride_h(), g.dst_w = p.x_stride_w();

@@ -21,6 +21,8 @@ TORCHCONV_INLINE bool x_in_place(const Gather& g) {
          g.src_w * int64_t(sizeof(T)) <= 1024;
 }
 
+static_assert(kOutputBlock % kColumns<float> == 0 && kDepthBlock<double> % kColumns<float> == 0);
+
 template <class T>
 struct GradWeightPlan {
   int64_t columns, column_blocks;  // patch columns per task
@@ -37,7 +39,7 @@ static GradWeightPlan<T> plan_grad_weight(const Gather& g) {
   GradWeightPlan<T> plan{};
   const int64_t outputs = round_up(g.outputs, kColumns<T>), columns = round_up(g.depth(), kColumns<T>);
   const double macs = double(g.pixels()) * g.outputs * g.groups * g.depth();
-  plan.threads = smaller(g.threads, 1 + int64_t(macs / 50000));
+  plan.threads = useful_threads(macs, g.threads);
   const bool split = g.groups < plan.threads && outputs * columns * int64_t(sizeof(T)) <= kSplitBytes;
   plan.splits = split ? smaller(ceil_div(plan.threads, g.groups), ceil_div(g.pixels(), kChunk<T>)) : 1;
   plan.pixels = round_up(ceil_div(g.pixels(), plan.splits), kChunk<T>);
@@ -65,7 +67,7 @@ static double grad_weight_tile_macs(const Gather& g) {
   return double(g.groups) * g.pixels() * round_up(lanes, kChunk<T>) * larger(rows, 4 * ceil_div(rows, kRows));
 }
 
-// Where the sums of panel `panel` stand: panels of columns (channels_last) or of outputs (NCHW).
+// Where the sums of the panel that starts at lane0 stand: panels of columns (channels_last) or of outputs (NCHW).
 template <class T>
 TORCHCONV_INLINE T* panel_sums(T* sums, int64_t lane0, int64_t rows) {
   return sums + lane0 * rows;

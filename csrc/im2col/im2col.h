@@ -12,6 +12,8 @@ int64_t workspace_fwd(const ConvProblem&);
 int64_t workspace_grad_input(const ConvProblem&);
 int64_t workspace_grad_weight(const ConvProblem&);
 
+int64_t products_grad_input(const ConvProblem&);  // matrix products that one gradient takes
+
 // Multiply-adds as executed, with the tails of the register tiles.
 double tile_macs_fwd(const ConvProblem&);
 double tile_macs_grad_input(const ConvProblem&);

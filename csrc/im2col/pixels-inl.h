@@ -9,7 +9,7 @@
 
 namespace torchconv::ISA_NS {
 
-constexpr int64_t kMostPixels = 112;   // per task, channels_last: 12 tiles of 14, 28 of 6
+constexpr int64_t kMostPixels = 112;   // per task, channels_last: 8 tiles of 14
 constexpr int64_t kMostPanels = 4;     // per task, NCHW
 constexpr int64_t kMostOutputs = 512;  // per task
 // Packed weights per thread; larger problems run in parts, a range of outputs at a time.
@@ -18,6 +18,9 @@ constexpr int64_t kWeightBytes = 6 << 20;
 // Results larger than this are written past the caches. Measured on a Zen 4 with 32 MiB of L3: 1x1
 // 64 -> 256 on 25 MB 1.45x, and 1.2x together with the layer that reads them next; 0.9x at 3 to 5 MB.
 constexpr int64_t kStreamBytes = 6 << 20;
+
+static_assert(kMostPixels <= kDepthBlock<double> &&
+              kMostPanels * kColumnChunks <= kDepthBlock<double> / kChunk<double>);
 
 template <class T>
 struct PixelPlan {
@@ -51,7 +54,7 @@ static PixelPlan<T> plan_pixels(const Gather& g) {
   PixelPlan<T> plan{};
   const bool nhwc = g.layout == Layout::nhwc;
   const double macs = double(g.pixels()) * g.outputs * g.groups * g.depth();
-  plan.threads = smaller(g.threads, 1 + int64_t(macs / 50000));
+  plan.threads = useful_threads(macs, g.threads);
   plan.depth = round_up(ceil_div(g.depth(), ceil_div(g.depth(), kDepthBlock<T>)), L);
   // About four tasks per thread, so that a slow core can take fewer; of equal size, where rows allow it.
   const int64_t unit = nhwc ? kRows : kColumns<T>, most = nhwc ? kMostPixels / kRows : kMostPanels;
@@ -78,21 +81,25 @@ static PixelPlan<T> plan_pixels(const Gather& g) {
   return plan;
 }
 
-// All of the problem if its packed weights fit; else one group, as many of its outputs as fit.
+// All of the problem if its packed weights fit; else as many groups as fit, or as many outputs of one group. One panel
+// of outputs is the least: beyond a depth of 49,000 in float (and a thread) it is larger than kWeightBytes.
 template <class T>
 static Gather first_part(const Gather& g) {
   const int64_t most = kWeightBytes * g.threads / int64_t(sizeof(T));
   Gather part = im2col::flatten(g);
-  if (g.groups * group_weights<T>(g) > most) {
-    part.groups = 1;
+  part.groups = smaller(g.groups, larger(most / group_weights<T>(g), 1));
+  if (group_weights<T>(g) > most)
     part.outputs = smaller(g.outputs, larger(most / g.depth() / kColumns<T>, 1) * kColumns<T>);
-  }
   return part;
 }
 
 template <class T>
 static int64_t pixels_workspace(const Gather& g) {
-  return plan_pixels<T>(first_part<T>(g)).bytes();
+  const Gather part = first_part<T>(g);
+  Gather last = part;  // smaller, but with fewer threads its tasks may be larger
+  last.groups = (g.groups - 1) % part.groups + 1;
+  last.outputs = (g.outputs - 1) % part.outputs + 1;
+  return larger(plan_pixels<T>(part).bytes(), plan_pixels<T>(last).bytes());
 }
 
 template <class T>
@@ -264,12 +271,13 @@ static void run_part(const Gather& g, const T* src, const T* w, const T* bias, T
 
 template <class T>
 static void run_pixels(const Gather& g, const T* src, const T* w, const T* bias, T* dst, void* workspace) {
-  Gather part = first_part<T>(g);
-  const int64_t step = part.outputs;
-  for (int64_t group = 0; group < g.groups; group += part.groups)
-    for (int64_t o = 0; o < g.outputs; o += step) {
+  const Gather first = first_part<T>(g);
+  for (int64_t group = 0; group < g.groups; group += first.groups)
+    for (int64_t o = 0; o < g.outputs; o += first.outputs) {
       const int64_t out = group * g.outputs + o;
-      part.outputs = smaller(step, g.outputs - o);
+      Gather part = first;
+      part.groups = smaller(first.groups, g.groups - group);
+      part.outputs = smaller(first.outputs, g.outputs - o);
       run_part(part, src + group * g.channels * g.src_c, w + group * g.w_group + o * g.w_out,
                bias ? bias + out : nullptr, dst + out * g.dst_c, workspace);
     }

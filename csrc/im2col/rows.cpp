@@ -15,15 +15,16 @@ static double speed(const ConvProblem& p) {
   return p.dtype == DType::f32 ? f32 : f32 / 2;
 }
 
-// Products at the speed of the micro-kernel, every operand moved once at 8 GB/s, and 4 us to start.
-static double cost(const ConvProblem& p, double tile_macs) {
-  const double moved =
-      double(p.N * p.C * p.H * p.W + p.N * p.K * p.P * p.Q + p.K * p.Cg() * p.R * p.S) * itemsize(p.dtype);
-  const double threads = p.macs() < 50000 ? 1 : p.threads;
-  return 4e-6 + tile_macs / speed(p) / threads + moved / 8e9;
+// Products at the speed of the micro-kernel, every operand moved once at 8 GB/s, and 4 us to start each product.
+static double cost(const ConvProblem& p, double tile_macs, double starts = 1) {
+  const double moved = double(p.N) * p.C * p.H * p.W + double(p.N) * p.K * p.P * p.Q + double(p.K) * p.Cg() * p.R * p.S;
+  return starts * 4e-6 + tile_macs / speed(p) / double(useful_threads(p.macs(), p.threads)) +
+         moved * itemsize(p.dtype) / 8e9;
 }
 static double cost_fwd(const ConvProblem& p) { return cost(p, im2col::tile_macs_fwd(p)); }
-static double cost_grad_input(const ConvProblem& p) { return cost(p, im2col::tile_macs_grad_input(p)); }
+static double cost_grad_input(const ConvProblem& p) {
+  return cost(p, im2col::tile_macs_grad_input(p), double(im2col::products_grad_input(p)));
+}
 static double cost_grad_weight(const ConvProblem& p) { return cost(p, im2col::tile_macs_grad_weight(p)); }
 
 static double error(const ConvProblem& p) { return error_of_rounded_sums(p, p.dtype == DType::f64 ? 1.1e-16 : 6e-8); }

@@ -60,12 +60,12 @@ template <class T>
 static void pack_weights_nchw(const Gather& g, const T* w, int64_t o0, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t depth = g.depth(), o1 = smaller(o0 + L, g.outputs);
-  const bool all_taps =
-      g.h.every == 1 && g.w.every == 1 && g.w_s == 1 && g.w_r == g.w.taps && g.h.first == 0 && g.w.first == 0;
+  const bool all_taps = g.taps() == 1 || (g.h.every == 1 && g.w.every == 1 && g.w_s == 1 &&
+                                          (g.h.taps == 1 || g.w_r == g.w.taps) && g.h.first == 0 && g.w.first == 0);
   if (all_taps && g.w_in == g.taps()) {  // a row of the matrix is a row in memory
     for (int64_t o = o0; o < o1; ++o)
       for (int64_t k = 0; k < depth; k += L)
-        copy_part(to + k * g.outputs + o * L, w + o * g.w_out + k, int(smaller(L, depth - k)));
+        copy_part(to + k * g.outputs + o * L, w + offset_of_tap(g, 0) + o * g.w_out + k, int(smaller(L, depth - k)));
   } else if (all_taps && g.taps() > 1) {  // one channel's taps are neighbours
     for (int64_t c = 0; c < g.channels; ++c)
       for (int64_t o = o0; o < o1; ++o) {

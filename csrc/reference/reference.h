@@ -28,7 +28,4 @@ T from_double(double value) {
     return T(value);
 }
 
-// A few multiply-adds are not worth waking a second thread.
-inline int useful_threads(const ConvProblem& p) { return p.macs() < 20000 ? 1 : p.threads; }
-
 }  // namespace torchconv::reference

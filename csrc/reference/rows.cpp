@@ -4,7 +4,9 @@ namespace torchconv {
 
 static std::string anything(const ConvProblem&) { return ""; }
 // A scalar loop of conversions and multiply-adds: about 1.5 ns each, measured; 100 ns to start.
-static double cost(const ConvProblem& p) { return 1e-7 + p.macs() * 1.5e-9 / reference::useful_threads(p); }
+static double cost(const ConvProblem& p) {
+  return 1e-7 + p.macs() * 1.5e-9 / double(useful_threads(p.macs(), p.threads));
+}
 // Sums in double, so that only the rounding of the result is left in the shorter types.
 static double error(const ConvProblem& p) {
   return p.dtype == DType::f64   ? error_of_rounded_sums(p, 1.1e-16)

@@ -87,14 +87,14 @@ static void fold(const ConvProblem& p, const T* columns, T* x) {
 }
 
 void run_unfold(const ConvProblem& p, const void* x, void* columns) {
-  dispatch_dtype(int(p.dtype), [&](auto t) {
+  dispatch_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
     unfold(p, (const T*)x, (T*)columns);
   });
 }
 
 void run_fold(const ConvProblem& p, const void* columns, void* x) {
-  dispatch_dtype(int(p.dtype), [&](auto t) {
+  dispatch_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
     fold(p, (const T*)columns, (T*)x);
   });

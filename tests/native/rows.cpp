@@ -32,6 +32,16 @@ const std::vector<Case> kCases = {
     {{2, 4, 9, 9}, {4, 1, 5, 5}, {{1, 1}, {2, 2, 2, 2}, {1, 1}, 4}},
     {{1, 3, 5, 5}, {2, 3, 2, 2}, {{5, 4}, {0, 0, 0, 0}, {2, 3}, 1}},
     {{3, 17, 30}, {19, 17, 7}, {{2}, {3, 4}, {1}, 1}},
+    {{1, 3, 70, 70}, {5, 3, 7, 7}, {{2, 2}, {3, 3, 3, 3}, {1, 1}, 1}},  // grad_input scatters
+    {{1, 1, 9, 9}, {2, 1, 2, 3}, {{7, 40}, {0, 1, 0, 40}, {1, 3}, 1}},  // strides that leave most pixels unreached
+};
+
+// Large enough to take another way: results written past the caches, weights in parts, several strips. Run with one
+// instruction set.
+const std::vector<Case> kLarge = {
+    {{1, 2, 330, 330}, {17, 2, 1, 1}, {{1, 1}, {0, 0, 0, 0}, {1, 1}, 1}},
+    {{1, 480, 2, 2}, {1150, 480, 3, 3}, {{1, 1}, {1, 1, 1, 1}, {1, 1}, 1}},
+    {{1, 3, 230, 230}, {2, 3, 3, 3}, {{1, 1}, {1, 1, 1, 1}, {1, 1}, 1}},
 };
 
 // Memory of exactly `bytes` bytes, aligned as torch aligns its own, filled with a pattern that no result equals.
@@ -61,7 +71,7 @@ int64_t numel_out(const ConvProblem& p) {
 }
 
 void fill_with_integers(const ConvProblem& p, const Buffer& buffer, int64_t numel, std::mt19937& random) {
-  dispatch_dtype(int(p.dtype), [&](auto zero) {
+  dispatch_dtype(p.dtype, [&](auto zero) {
     using T = decltype(zero);
     for (int64_t i = 0; i < numel; ++i)
       static_cast<T*>(buffer.data())[i] = reference::from_double<T>(int(random() % 7) - 3);
@@ -70,7 +80,7 @@ void fill_with_integers(const ConvProblem& p, const Buffer& buffer, int64_t nume
 
 double largest_difference(const ConvProblem& p, const Buffer& a, const Buffer& b, int64_t numel) {
   double largest = 0;
-  dispatch_dtype(int(p.dtype), [&](auto zero) {
+  dispatch_dtype(p.dtype, [&](auto zero) {
     using T = decltype(zero);
     for (int64_t i = 0; i < numel; ++i) {
       const double difference = reference::to_double(static_cast<const T*>(a.data())[i]) -
@@ -146,6 +156,11 @@ int main() {
           for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
             if (isa <= detected_isa())
               ran += check_rows(problem(c, pass, dtype, layout, isa, pass != Pass::grad_weight), random);
+  for (const Case& c : kLarge)
+    for (Pass pass : {Pass::fwd, Pass::grad_input, Pass::grad_weight})
+      for (DType dtype : {DType::f32, DType::f64})
+        for (Layout layout : {Layout::nchw, Layout::nhwc})
+          ran += check_rows(problem(c, pass, dtype, layout, detected_isa(), false), random);
   std::printf("%d runs agree with the reference\n", ran);
   return 0;
 }
