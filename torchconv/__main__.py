@@ -8,15 +8,18 @@ from collections.abc import Callable
 import torch
 
 from torchconv import demo, explain
-from torchconv.errors import TorchconvError
 from torchconv.info import info, print_info
 
+LARGEST = 1 << 40  # no operator takes a longer dimension
 DTYPES = ("float32", "float64", "float16", "bfloat16")
 
 
 def _size(text: str) -> tuple[int, ...]:
     """(8, 64, 56, 56) from "8x64x56x56"."""
-    return tuple(int(part) for part in text.split("x"))
+    parts = text.split("x")
+    if not all(part.isdecimal() and int(part) <= LARGEST for part in parts):
+        raise argparse.ArgumentTypeError(f"expected numbers up to 2^40 joined by x, as 8x64x56x56, got {text!r}")
+    return tuple(map(int, parts))
 
 
 def _padding(text: str) -> str | tuple[int, ...]:
@@ -34,10 +37,7 @@ def _explain(args: argparse.Namespace) -> None:
     layout = torch.channels_last if args.channels_last else torch.contiguous_format
     x, w = (torch.empty(size, dtype=getattr(torch, args.dtype), device="meta") for size in (args.x, args.w))
     x = x.to(memory_format=layout) if x.dim() == 4 else x
-    try:
-        found = explain(x, w, None, args.stride, args.padding, args.dilation, args.groups, args.algo)
-    except TorchconvError as error:
-        sys.exit(str(error))
+    found = explain(x, w, None, args.stride, args.padding, args.dilation, args.groups, args.algo)
     print(json.dumps(found.as_dict(), indent=2) if args.json else found)
 
 
@@ -72,7 +72,10 @@ def main(argv: list[str] | None = None) -> None:
     elif rest:
         parser.error(f"unrecognized arguments: {' '.join(rest)}")
     else:
-        args.run(args)
+        try:
+            args.run(args)
+        except RuntimeError as error:  # TorchconvError, or the registry's own, as for a bad TORCHCONV_MAX_ISA
+            sys.exit(str(error).removeprefix("torchconv: "))
 
 
 if __name__ == "__main__":
