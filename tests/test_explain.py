@@ -52,6 +52,21 @@ def test_tensors_and_sizes_say_the_same():
     assert by_tensor.problem["padding"] == [2, 2, 2, 2]
 
 
+@pytest.mark.parametrize("channels", [64, 512, 1024, 2048])  # the last two: rows a multiple of 4 KiB apart
+@pytest.mark.parametrize("name", ["fwd", "grad_input"])
+def test_a_pointwise_layer_in_channels_last_packs_nothing_of_its_input(channels, name):
+    sizes = {"fwd": ((8, channels, 14, 14), (64, channels, 1, 1)), "grad_input": ((8, 64, 14, 14), (channels, 64, 1, 1))}
+    x, w = (torch.zeros(size).contiguous(memory_format=torch.channels_last) for size in sizes[name])
+    rows = torchconv.explain(x, w, algo="im2col").rows
+    [workspace] = [row["workspace"] for row in rows if row["pass"] == name and row["algo"] == "im2col"]
+    weights, sums = 64 * channels, 112 * 64  # of a task of at most 112 pixels and all 64 outputs
+    assert workspace <= 4 * (weights + torch.get_num_threads() * sums)
+    # With padding nothing else changes, but patches are packed.
+    padded = torchconv.explain(x, w, padding=1, algo="im2col").rows
+    [more] = [row["workspace"] for row in padded if row["pass"] == name and row["algo"] == "im2col"]
+    assert more > workspace
+
+
 def test_the_layout_is_that_of_x():
     x = torch.zeros(2, 4, 9, 9)
     assert torchconv.explain(x, (4, 4, 3, 3)).problem["layout"] == "nchw"

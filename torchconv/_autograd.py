@@ -51,7 +51,7 @@ class Operator(NamedTuple):
     name: str
     autocasts: bool
     dispatched: Callable[..., Tensor]  # torch.ops.torchconv.<name>
-    eager: Callable[..., Tensor]  # the kernels to use come after the arguments
+    eager: Callable[..., Tensor]  # the tensors, then the kernels to use, then the other arguments as one tuple
     transformed: Callable[..., Tensor]
 
 
@@ -86,9 +86,10 @@ def build(name: str) -> Operator:
 
         @staticmethod
         def forward(ctx: Any, *args: Any) -> Tensor:
-            ctx.save_for_backward(*args[:arity])
-            ctx.rest = args[tensors:-1]
-            return getattr(args[-1], name)(*args[:-1])
+            # Each argument of apply costs twice, there and in backward: one tuple for all but tensors saves 2 us of 85.
+            *operands, kernels, ctx.rest = args
+            ctx.save_for_backward(*operands[:arity])
+            return getattr(kernels, name)(*operands, *ctx.rest)
 
     class Transformed(torch.autograd.Function):
         setup_context = staticmethod(save)

@@ -92,7 +92,7 @@ def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tupl
     if kernels is None:
         return _call_indirect(op, tensors, rest)
     if torch.is_grad_enabled() and _C._any_requires_grad(*tensors):
-        return op.eager(*tensors, *rest, kernels)
+        return op.eager(*tensors, kernels, rest)
     return getattr(kernels, op.name)(*tensors, *rest)
 
 

@@ -102,7 +102,6 @@ static void strip_of(const ConvProblem& p, const Gather& g, const Col2imPlan& pl
   constexpr int L = kChunk<T>;
   const bool nhwc = p.layout == Layout::nhwc;
   T *turned = scratch, *products = turned + plan.turned;
-  const auto nothing = [](int64_t, int) {};
   // Rows of grad_y with a tap in [h0, h1).
   const int64_t first = ceil_div(larger(h0 + p.pad_top - (p.R - 1) * p.dil_h, 0), p.stride_h),
                 last = smaller((h1 - 1 + p.pad_top) / p.stride_h + 1, p.P);
@@ -111,8 +110,8 @@ static void strip_of(const ConvProblem& p, const Gather& g, const Col2imPlan& pl
     if (!nhwc) turn_nchw(g, grad_y, pixel, count, 0, p.K, turned);
     const Chunked<T> a = nhwc ? Chunked<T>{grad_y + pixel * p.K, L, p.K} : Chunked<T>{turned, count * L};
     for (int64_t l = 0; l < plan.columns; l += kColumns<T>)
-      multiply_panel<T>(count, kColumnChunks, p.K, a, {packed + l * p.K, p.K * L}, products + l * kScatterPixels, false,
-                        nothing, nothing);
+      multiply_panel<T>(count, kColumnChunks, p.K, a, {packed + l * p.K, p.K * L}, products + l * kScatterPixels,
+                        false);
     for (int64_t i = 0; i < count; ++i)
       scatter(p, products + i * kColumns<T>, (m + i) / p.Q, (m + i) % p.Q, h0, h1, strip);
   }

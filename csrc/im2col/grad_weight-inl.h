@@ -83,7 +83,6 @@ static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, 
   ChunkRuns<T> runs[kDepthBlock<T> / L];
   locate_pixels(g, m0, count, pixels);
   if (!nhwc) split_runs(pixels, count, runs);
-  const auto nothing = [](int64_t, int) {};
   for (int64_t o0 = 0; o0 < g.outputs; o0 += kOutputBlock) {
     const int64_t o1 = smaller(o0 + kOutputBlock, g.outputs);
     (nhwc ? turn_nhwc<T> : turn_nchw<T>)(g, grad_y, m0, count, o0, o1, turned);
@@ -96,13 +95,13 @@ static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, 
           multiply_panel<T>(
               o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count, {turned, (o1 - o0) * L},
               in_place ? Chunked<T>{x + m0 * g.src_w + l + c, L, g.src_w} : Chunked<T>{patches + c * count, count * L},
-              panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first, nothing, nothing);
+              panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first);
       } else {
         pack_patches_nchw(g, x, runs, ceil_div(count, L), l, l_end, patches);
         for (int64_t o = o0; o < o1; o += kColumns<T>)
           multiply_panel<T>(columns, int(smaller(ceil_div(o1 - o, L), kColumnChunks)), count, {patches, columns * L},
                             {turned + (o - o0) * count, count * L},
-                            panel_sums(sums, o, l1 - l0) + (l - l0) * kColumns<T>, !first, nothing, nothing);
+                            panel_sums(sums, o, l1 - l0) + (l - l0) * kColumns<T>, !first);
       }
     }
   }

@@ -11,7 +11,9 @@ namespace torchconv::ISA_NS {
 
 constexpr int64_t kMostPixels = 112;   // per task, channels_last: 8 tiles of 14
 constexpr int64_t kMostPanels = 4;     // per task, NCHW
-constexpr int64_t kMostOutputs = 512;  // per task
+// Outputs per task, 2048 in float: with 512, each task packs its patches anew for the next 512 (GEMM 2048: 0.98x).
+template <class T>
+constexpr int64_t kMostOutputs = 8192 / sizeof(T);
 // Packed weights per thread; larger problems run in parts, a range of outputs at a time.
 constexpr int64_t kWeightBytes = 6 << 20;
 
@@ -34,12 +36,9 @@ struct PixelPlan {
   int64_t bytes() const { return (weights + threads * per_thread()) * int64_t(sizeof(T)); }
 };
 
-// A 1x1 convolution of stride 1 in channels_last reads x as the matrix it already is. Not where
-// rows are a multiple of 4 KiB apart: 14 of them fall on one L1 set of 8 ways (91 against 116
-// GFLOP/s on a Zen 4), and packing costs less than that.
-template <class T>
+// A 1x1 convolution of stride 1 in channels_last reads x as the matrix it already is.
 TORCHCONV_INLINE bool usable_in_place(const Gather& g) {
-  return g.layout == Layout::nhwc && im2col::is_pointwise(g) && (g.src_w * int64_t(sizeof(T))) % 4096 != 0;
+  return g.layout == Layout::nhwc && im2col::is_pointwise(g);
 }
 
 // Elements of one group's packed weights.
@@ -64,14 +63,14 @@ static PixelPlan<T> plan_pixels(const Gather& g) {
   if (nhwc) plan.pixels = ceil_div(g.pixels(), round_up(ceil_div(g.pixels(), plan.pixels), plan.threads));
   plan.pixel_blocks = ceil_div(g.pixels(), plan.pixels);
   // Few blocks of pixels: share out the outputs too.
-  plan.outputs = smaller(round_up(g.outputs, kColumns<T>), kMostOutputs);
+  plan.outputs = smaller(round_up(g.outputs, kColumns<T>), kMostOutputs<T>);
   const int64_t wanted = nhwc ? 2 * plan.threads : 8 * plan.threads, blocks = plan.pixel_blocks * g.groups;
   if (plan.threads > 1 && blocks < wanted)
     plan.outputs = smaller(plan.outputs, round_up(ceil_div(g.outputs * blocks, wanted), kColumns<T>));
   plan.output_blocks = ceil_div(g.outputs, plan.outputs);
 
   plan.stream = g.N * g.dst_n * int64_t(sizeof(T)) > kStreamBytes;
-  plan.in_place = usable_in_place<T>(g);
+  plan.in_place = usable_in_place(g);
   plan.weights = g.groups * group_weights<T>(g);
   plan.patches = plan.in_place ? 0 : plan.depth * round_up(plan.pixels, L);
   const int64_t panels =
@@ -157,14 +156,16 @@ static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<
       const int chunks = int(smaller(ceil_div(o1 - o, L), kColumnChunks));
       const Chunked<T> b{op.packed + o * g.depth() + k0 * L, g.depth() * L};
       T* tile = sums + (g.depth() > plan.depth ? (o - o0) * rows : 0);
-      const auto fetch = [&](int64_t r, int count) {
+      // The weights may be larger than L2: fetched ahead, GEMM 1024 and 2048 run at 1.03x.
+      const T* next = o + kColumns<T> < o1 ? b.data + kColumnChunks * b.stride : nullptr;
+      for_each_tile(rows, tile_rows(a), [&](int64_t r, int n) {
         if (last && !plan.stream)
-          for (int i = 0; i < count; ++i)
+          for (int i = 0; i < n; ++i)
             for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.dst + pixels[r + i].target + o + c * L, 1);
-      };
-      multiply_panel<T>(rows, chunks, depth, a, b, tile, k0 > 0, fetch, [&](int64_t r, int count) {
+        multiply_tile<T>(n, chunks, depth, {a.data + r * a.row, a.stride, a.row}, b, tile + r * kColumns<T>, k0 > 0,
+                         share_of<T>(next, r, n, rows));
         if (last)
-          (plan.stream ? store_nhwc<T, true> : store_nhwc<T, false>)(tile + r * kColumns<T>, count, pixels + r, o, o1,
+          (plan.stream ? store_nhwc<T, true> : store_nhwc<T, false>)(tile + r * kColumns<T>, n, pixels + r, o, o1,
                                                                      op.bias, op.dst);
       });
     }
@@ -220,34 +221,33 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
     const bool last = k1 == g.depth();
     pack_patches_nchw(g, op.src, runs, chunks, k0, k1, patches);
     const Chunked<T> a{op.packed + k0 * g.outputs + o0 * L, g.outputs * L};
-    for (int64_t c = 0; c < chunks; c += kColumnChunks) {
-      const int width = int(smaller(chunks - c, kColumnChunks));
-      T* tile = sums + (g.depth() > plan.depth ? c * L * rows : 0);
-      const auto fetch = [&](int64_t r, int n) {
+    // A tile of weights serves all panels of pixels before the next is read: the panels stay in L2, the weights may not.
+    for_each_tile(rows, kRows, [&](int64_t r, int n) {
+      for (int64_t c = 0; c < chunks; c += kColumnChunks) {
+        const int width = int(smaller(chunks - c, kColumnChunks));
+        T* tile = sums + (g.depth() > plan.depth ? c * L * rows : 0);
         if (last && !plan.stream)
           for (int i = 0; i < n; ++i)
             for (int chunk = 0; chunk < width; ++chunk)
               __builtin_prefetch(op.dst + (o0 + r + i) * g.dst_c + runs[c + chunk].runs[0].start.target, 1);
-      };
-      multiply_panel<T>(
-          rows, width, depth, a, {patches + c * L * depth, depth * L}, tile, k0 > 0, fetch, [&](int64_t r, int n) {
-            if (last)
-              (plan.stream ? store_nchw<T, true> : store_nchw<T, false>)(g, tile + r * kColumns<T>, n, runs + c, width,
-                                                                         o0 + r, op.bias, op.dst);
-          });
-    }
+        multiply_tile<T>(n, width, depth, {a.data + r * L, a.stride}, {patches + c * L * depth, depth * L},
+                         tile + r * kColumns<T>, k0 > 0);
+        if (last)
+          (plan.stream ? store_nchw<T, true> : store_nchw<T, false>)(g, tile + r * kColumns<T>, n, runs + c, width,
+                                                                     o0 + r, op.bias, op.dst);
+      }
+    });
   }
 }
 
 // Packs all weights of all groups, in parallel.
 template <class T>
 static void pack_weights(const Gather& g, const PixelPlan<T>& plan, const T* w, T* to) {
-  constexpr int L = kChunk<T>;
-  const int64_t blocks = ceil_div(g.outputs, L);
+  const int64_t step = outputs_at_once<T>(g), blocks = ceil_div(g.outputs, step);
   parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int) {
-    const int64_t group = task / blocks, o = task % blocks * L;
-    (g.layout == Layout::nhwc ? pack_weights_nhwc<T> : pack_weights_nchw<T>)(g, w + group * g.w_group, o,
-                                                                             to + group * group_weights<T>(g));
+    const int64_t group = task / blocks, o = task % blocks * step;
+    (g.layout == Layout::nhwc ? pack_weights_nhwc<T> : pack_weights_nchw<T>)(
+        g, w + group * g.w_group, o, smaller(o + step, g.outputs), to + group * group_weights<T>(g));
   });
 }
 

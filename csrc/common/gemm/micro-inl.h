@@ -20,9 +20,24 @@ struct Chunked {
   int64_t row = kChunk<T>;  // from one row to the next: kChunk when packed, more for a matrix used in place
 };
 
+// What a tile fetches into L2 for the next panel of B, a bit at every chunk of its depth (at once, its own loads would
+// wait behind): from each chunk column of the panel, `lines` of every kChunk, starting at `data`.
+template <class T>
+struct Ahead {
+  const T* data = nullptr;
+  int lines = 0;
+};
+// The share of rows [r, r + count) of `rows` in fetching the panel at `next`, if any.
+template <class T>
+TORCHCONV_INLINE Ahead<T> share_of(const T* next, int64_t r, int count, int64_t rows) {
+  const int64_t first = kChunk<T> * r / rows;
+  return next ? Ahead<T>{next + first * kChunk<T>, int(kChunk<T> * (r + count) / rows - first)} : Ahead<T>{};
+}
+
 // c[r][0..] (rows kColumns apart) = or += sum over depth of a(r, d) * b(d, .). RowStride 0: known at run time.
 template <class T, int Rows, int Chunks, int RowStride>
-static __attribute__((noinline)) void micro(int64_t depth, Chunked<T> a, Chunked<T> b, T* c, bool accumulate) {
+static __attribute__((noinline)) void micro(int64_t depth, Chunked<T> a, Chunked<T> b, T* c, bool accumulate,
+                                            Ahead<T> ahead) {
   constexpr int L = kChunk<T>, n = kLanes<T>, per = kVectorsPerChunk<T>, V = Chunks * per, third = (Rows + 2) / 3;
   const int64_t row_stride = RowStride ? RowStride : a.row;
   Vector<T> sum[Rows][V];
@@ -36,6 +51,10 @@ static __attribute__((noinline)) void micro(int64_t depth, Chunked<T> a, Chunked
     const T* ap[third];
 #pragma GCC unroll 8
     for (int i = 0; i < third; ++i) ap[i] = a.data + chunk + 3 * i * row_stride;
+    for (int i = 0; i < ahead.lines; ++i)
+#pragma GCC unroll 2
+      for (int j = 0; j < Chunks; ++j) __builtin_prefetch(ahead.data + j * b.stride + i * L, 0, 2);
+    ahead.data += L * L;
     int steps = left < L ? int(left) : L;
     do {
       Vector<T> bv[V];
@@ -59,7 +78,7 @@ static __attribute__((noinline)) void micro(int64_t depth, Chunked<T> a, Chunked
 }
 
 template <class T>
-using Micro = void (*)(int64_t, Chunked<T>, Chunked<T>, T*, bool);
+using Micro = void (*)(int64_t, Chunked<T>, Chunked<T>, T*, bool, Ahead<T>);
 
 template <class T, int Chunks, int RowStride, int... I>
 TORCHCONV_INLINE Micro<T> pick_micro(int rows, integer_list<I...>) {
@@ -77,22 +96,37 @@ TORCHCONV_INLINE Micro<T> micro_for(int rows, int chunks, bool packed) {
   return packed ? pick_micro<T, 1, kChunk<T>>(rows, Counts()) : pick_micro<T, 1, 0>(rows, Counts());
 }
 
-// C (rows x chunks, one column panel, rows kColumns apart) = or += A * B. Rows are shared out evenly:
-// 16 rows run as 8 + 8 rather than 14 + 2. Around each tile it calls before(first_row, rows), to
-// prefetch where the result will go, and done(first_row, rows).
-template <class T, class Before, class Done>
-TORCHCONV_INLINE void multiply_panel(int64_t rows, int chunks, int64_t depth, Chunked<T> a, Chunked<T> b, T* c,
-                                     bool accumulate, const Before& before, const Done& done) {
-  const int64_t tiles = (rows + kRows - 1) / kRows;
-  const bool packed = a.row == kChunk<T>;
-  for (int64_t t = 0, r = 0; t < tiles; ++t) {
-    const int count = int((rows - r + tiles - t - 1) / (tiles - t));
-    before(r, count);
-    micro_for<T>(count, chunks, packed)(depth, {a.data + r * a.row, a.stride, a.row}, b, c + r * kColumns<T>,
-                                        accumulate);
-    done(r, count);
-    r += count;
+// The most rows of A in a tile. Used in place with rows a multiple of 4 KiB apart, all of them fall on one L1 set of
+// 8 ways: 14 rows run at 91 GFLOP/s on a Zen 4, 8 rows as fast as packed ones (116).
+template <class T>
+TORCHCONV_INLINE int64_t tile_rows(Chunked<T> a) {
+  return a.row * int64_t(sizeof(T)) % 4096 == 0 ? smaller(kRows, 8) : kRows;
+}
+
+// f(first_row, rows) for each tile of at most `most`. Shared out evenly: 16 run as 8 + 8 rather than 14 + 2.
+template <class F>
+TORCHCONV_INLINE void for_each_tile(int64_t rows, int64_t most, const F& f) {
+  const int64_t tiles = ceil_div(rows, most);
+  for (int64_t t = 0; t < tiles; ++t) {
+    const int64_t first = rows * t / tiles;
+    f(first, int(rows * (t + 1) / tiles - first));
   }
+}
+
+// C (a tile of kRows at most, its rows kColumns apart) = or += A * B.
+template <class T>
+TORCHCONV_INLINE void multiply_tile(int rows, int chunks, int64_t depth, Chunked<T> a, Chunked<T> b, T* c,
+                                    bool accumulate, Ahead<T> ahead = {}) {
+  micro_for<T>(rows, chunks, a.row == kChunk<T>)(depth, a, b, c, accumulate, ahead);
+}
+
+// The same for a panel of any number of rows.
+template <class T>
+TORCHCONV_INLINE void multiply_panel(int64_t rows, int chunks, int64_t depth, Chunked<T> a, Chunked<T> b, T* c,
+                                     bool accumulate) {
+  for_each_tile(rows, tile_rows(a), [&](int64_t r, int count) {
+    multiply_tile<T>(count, chunks, depth, {a.data + r * a.row, a.stride, a.row}, b, c + r * kColumns<T>, accumulate);
+  });
 }
 
 }  // namespace torchconv::ISA_NS
