@@ -84,6 +84,9 @@ ALL = [
     case("many output channels", 1, 4, (6, 6), 530, 3, padding=1),
     case("many places", 1, 2, (70, 75), 3, 3, padding=1),
     case("1x1 many places", 1, 3, (80, 70), 5, 1),
+    case("1x1 images of several blocks", 3, 17, (29, 21), 45, 1),
+    case("1x1 images of 4 KiB", 2, 20, (32, 32), 34, 1),
+    case("1x1 rows of 4 KiB", 2, 1024, (5, 7), 20, 1),
     case("long batch", 37, 3, (4, 5), 6, 3, padding=1),
     # Kernels.
     case("2x2", 1, 6, (7, 8), 10, 2),

@@ -52,19 +52,29 @@ def test_tensors_and_sizes_say_the_same():
     assert by_tensor.problem["padding"] == [2, 2, 2, 2]
 
 
+def im2col_workspace(name, x, w, **arguments):
+    rows = torchconv.explain(x, w, algo="im2col", **arguments).rows
+    [workspace] = [row["workspace"] for row in rows if row["pass"] == name and row["algo"] == "im2col"]
+    return workspace
+
+
 @pytest.mark.parametrize("channels", [64, 512, 1024, 2048])  # the last two: rows a multiple of 4 KiB apart
 @pytest.mark.parametrize("name", ["fwd", "grad_input"])
 def test_a_pointwise_layer_in_channels_last_packs_nothing_of_its_input(channels, name):
-    sizes = {"fwd": ((8, channels, 14, 14), (64, channels, 1, 1)), "grad_input": ((8, 64, 14, 14), (channels, 64, 1, 1))}
-    x, w = (torch.zeros(size).contiguous(memory_format=torch.channels_last) for size in sizes[name])
-    rows = torchconv.explain(x, w, algo="im2col").rows
-    [workspace] = [row["workspace"] for row in rows if row["pass"] == name and row["algo"] == "im2col"]
+    C, K = (channels, 64) if name == "fwd" else (64, channels)
+    x, w = (torch.zeros(s).contiguous(memory_format=torch.channels_last) for s in ((8, C, 14, 14), (K, C, 1, 1)))
     weights, sums = 64 * channels, 112 * 64  # of a task of at most 112 pixels and all 64 outputs
+    workspace = im2col_workspace(name, x, w)
     assert workspace <= 4 * (weights + torch.get_num_threads() * sums)
-    # With padding nothing else changes, but patches are packed.
-    padded = torchconv.explain(x, w, padding=1, algo="im2col").rows
-    [more] = [row["workspace"] for row in padded if row["pass"] == name and row["algo"] == "im2col"]
-    assert more > workspace
+    assert im2col_workspace(name, x, w, padding=1) > workspace  # the same, but packed
+
+
+def test_the_weight_gradient_of_a_pointwise_layer_packs_nothing_of_x_in_nchw():
+    x, w = torch.zeros(8, 512, 28, 28), torch.zeros(64, 512, 1, 1)
+    block, sums = 64 * 512, 64 * 512  # of grad_y, turned, and of the result
+    workspace = im2col_workspace("grad_weight", x, w)
+    assert workspace <= 4 * torch.get_num_threads() * (block + sums)
+    assert im2col_workspace("grad_weight", x, w, padding=1) > workspace
 
 
 def test_the_layout_is_that_of_x():

@@ -14,11 +14,22 @@ constexpr int64_t kOutputBlock = 512;     // channels of grad_y turned at a time
 constexpr int64_t kSumsBytes = 4 << 20;   // most that one thread accumulates at once
 constexpr int64_t kSplitBytes = 1 << 20;  // up to here each thread sums its own pixels instead
 
-// Pointwise in channels_last, x is B as it stands: whole chunks of channels, rows near enough for L2 to hold a block.
+// Pointwise, x is an operand as it stands. In channels_last it is B: whole chunks of channels, rows near enough for L2
+// to hold a block. In NCHW it is A, an image at a time: not where images are small, since the sum would be cut short.
 template <class T>
 TORCHCONV_INLINE bool x_in_place(const Gather& g) {
-  return g.layout == Layout::nhwc && im2col::is_pointwise(g) && g.channels % kChunk<T> == 0 &&
-         g.src_w * int64_t(sizeof(T)) <= 1024;
+  if (!im2col::is_pointwise(g)) return false;
+  if (g.layout == Layout::nchw) return g.w.count >= 8 * kChunk<T>;
+  return g.channels % kChunk<T> == 0 && g.src_w * int64_t(sizeof(T)) <= 1024;
+}
+
+// Where the block of pixels that starts at m ends: of equal size and within one image, if that is to be used in place.
+template <class T>
+TORCHCONV_INLINE int64_t block_end(const Gather& g, int64_t m, int64_t last) {
+  if (g.layout == Layout::nhwc || !x_in_place<T>(g)) return smaller(m + kDepthBlock<T>, last);
+  const int64_t plane = g.w.count, in_image = m % plane;
+  const int64_t size = round_up(ceil_div(plane, ceil_div(plane, kDepthBlock<T>)), kChunk<T>);
+  return smaller(m - in_image + smaller((in_image / size + 1) * size, plane), last);
 }
 
 static_assert(kOutputBlock % kColumns<float> == 0 && kDepthBlock<double> % kColumns<float> == 0);
@@ -50,7 +61,7 @@ static GradWeightPlan<T> plan_grad_weight(const Gather& g) {
   plan.columns = round_up(ceil_div(g.depth(), blocks), kColumns<T>);
   plan.column_blocks = ceil_div(g.depth(), plan.columns);
   plan.turned = kDepthBlock<T> * smaller(outputs, kOutputBlock);
-  plan.patches = kDepthBlock<T> * smaller(plan.columns, kDepthBlock<T>);
+  plan.patches = x_in_place<T>(g) ? 0 : kDepthBlock<T> * smaller(plan.columns, kDepthBlock<T>);
   plan.sums = plan.columns * outputs * (plan.splits > 1 ? g.groups * plan.column_blocks : 1);
   return plan;
 }
@@ -78,7 +89,7 @@ template <class T>
 static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, int64_t count, int64_t l0, int64_t l1,
                       bool first, T* turned, T* patches, T* sums) {
   constexpr int L = kChunk<T>;
-  const bool nhwc = g.layout == Layout::nhwc;
+  const bool nhwc = g.layout == Layout::nhwc, in_place = x_in_place<T>(g);
   Pixel pixels[kDepthBlock<T>];
   ChunkRuns<T> runs[kDepthBlock<T> / L];
   locate_pixels(g, m0, count, pixels);
@@ -89,7 +100,6 @@ static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, 
     for (int64_t l = l0; l < l1; l += kDepthBlock<T>) {
       const int64_t l_end = smaller(l + kDepthBlock<T>, l1), columns = l_end - l;
       if (nhwc) {
-        const bool in_place = x_in_place<T>(g);
         if (!in_place) pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
         for (int64_t c = 0; c < columns; c += kColumns<T>)
           multiply_panel<T>(
@@ -97,9 +107,11 @@ static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, 
               in_place ? Chunked<T>{x + m0 * g.src_w + l + c, L, g.src_w} : Chunked<T>{patches + c * count, count * L},
               panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first);
       } else {
-        pack_patches_nchw(g, x, runs, ceil_div(count, L), l, l_end, patches);
+        if (!in_place) pack_patches_nchw(g, x, runs, ceil_div(count, L), l, l_end, patches);
+        const Chunked<T> a = in_place ? Chunked<T>{x + pixels->source + pixels->w + l * g.src_c, L, g.src_c}
+                                      : Chunked<T>{patches, columns * L};
         for (int64_t o = o0; o < o1; o += kColumns<T>)
-          multiply_panel<T>(columns, int(smaller(ceil_div(o1 - o, L), kColumnChunks)), count, {patches, columns * L},
+          multiply_panel<T>(columns, int(smaller(ceil_div(o1 - o, L), kColumnChunks)), count, a,
                             {turned + (o - o0) * count, count * L},
                             panel_sums(sums, o, l1 - l0) + (l - l0) * kColumns<T>, !first);
       }
@@ -150,9 +162,11 @@ static void run_grad_weight(const Gather& g, const T* x, const T* grad_y, T* gra
     T* turned = scratch + thread * (plan.turned + plan.patches);
     T* sums = plan.splits > 1 ? all_sums + split * plan.sums + (group * plan.column_blocks + block) * block_sums
                               : all_sums + thread * plan.sums;
-    for (int64_t m = first; m < last; m += kDepthBlock<T>)
-      add_block(g, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m,
-                smaller(kDepthBlock<T>, last - m), l0, l1, m == first, turned, turned + plan.turned, sums);
+    for (int64_t m = first, end; m < last; m = end) {
+      end = block_end<T>(g, m, last);
+      add_block(g, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m, end - m, l0, l1,
+                m == first, turned, turned + plan.turned, sums);
+    }
     if (plan.splits == 1)
       for (int64_t chunk = 0; chunk < output_chunks; ++chunk) finish_chunk(group, block, chunk, sums);
   });

@@ -27,11 +27,11 @@ struct Ahead {
   const T* data = nullptr;
   int lines = 0;
 };
-// The share of rows [r, r + count) of `rows` in fetching the panel at `next`, if any.
+// The share of rows [r, r + count) of `rows` in fetching the panel `next`, if any.
 template <class T>
-TORCHCONV_INLINE Ahead<T> share_of(const T* next, int64_t r, int count, int64_t rows) {
+TORCHCONV_INLINE Ahead<T> share_of(Chunked<T> next, int64_t r, int count, int64_t rows) {
   const int64_t first = kChunk<T> * r / rows;
-  return next ? Ahead<T>{next + first * kChunk<T>, int(kChunk<T> * (r + count) / rows - first)} : Ahead<T>{};
+  return next.data ? Ahead<T>{next.data + first * next.row, int(kChunk<T> * (r + count) / rows - first)} : Ahead<T>{};
 }
 
 // c[r][0..] (rows kColumns apart) = or += sum over depth of a(r, d) * b(d, .). RowStride 0: known at run time.
@@ -53,8 +53,8 @@ static __attribute__((noinline)) void micro(int64_t depth, Chunked<T> a, Chunked
     for (int i = 0; i < third; ++i) ap[i] = a.data + chunk + 3 * i * row_stride;
     for (int i = 0; i < ahead.lines; ++i)
 #pragma GCC unroll 2
-      for (int j = 0; j < Chunks; ++j) __builtin_prefetch(ahead.data + j * b.stride + i * L, 0, 2);
-    ahead.data += L * L;
+      for (int j = 0; j < Chunks; ++j) __builtin_prefetch(ahead.data + j * b.stride + i * b.row, 0, 2);
+    ahead.data += L * b.row;
     int steps = left < L ? int(left) : L;
     do {
       Vector<T> bv[V];
