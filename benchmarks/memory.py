@@ -1,6 +1,6 @@
 """The peak memory of one large forward convolution beyond its operands and result. Prints JSON, in MiB.
 
-    python benchmarks/memory.py [--channels 16] [--size 2048] [--kernel 5] [--algo im2col]
+    python benchmarks/memory.py [--channels 16] [--size 2048] [--kernel 5] [--algo im2col] [--dtype float32]
 
 An im2col that wrote its columns down would need kernel * kernel times the input.
 """
@@ -30,17 +30,18 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=2048)
     parser.add_argument("--kernel", type=int, default=5)
     parser.add_argument("--algo", default="im2col")
+    parser.add_argument("--dtype", default="float32")
     options = parser.parse_args()
     harness.start(options)
-    C, size, kernel = options.channels, options.size, options.kernel
+    C, size, kernel, dtype = options.channels, options.size, options.kernel, getattr(torch, options.dtype)
 
     def conv(x: torch.Tensor) -> torch.Tensor:
         pad = kernel // 2
-        w = torch.randn(C, C, kernel, kernel)
+        w = torch.randn(C, C, kernel, kernel, dtype=dtype)
         return ops.conv_fwd(x, w, None, [1, 1], [pad] * 4, [1, 1], 1, options.algo)
 
-    conv(torch.randn(1, C, 32, 32))  # threads and libraries that the first call brings are not its memory
-    x = torch.randn(1, C, size, size)
+    conv(torch.randn(1, C, 32, 32, dtype=dtype))  # threads and libraries that the first call brings are not its memory
+    x = torch.randn(1, C, size, size, dtype=dtype)
     before = resident_mib()
     y = conv(x)
     after = peak_mib()

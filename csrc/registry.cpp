@@ -22,6 +22,8 @@ double error_of_rounded_sums(const ConvProblem& p, double unit) {
   return unit * (1 + 0.9 * std::sqrt(p.products_per_output()));
 }
 
+double error_of_result(DType dtype) { return dtype == DType::f16 ? 4.9e-4 : dtype == DType::bf16 ? 3.9e-3 : 0; }
+
 void add_row(const Row& row) { table().push_back(row); }
 
 const std::deque<Row>& rows() {
@@ -51,7 +53,7 @@ static std::string algo_names() {
 // What rounding alone costs a direct sum in this dtype: products and sums in float32 or better, then the result.
 static double direct_error(const ConvProblem& p) {
   if (p.dtype == DType::f64) return error_of_rounded_sums(p, 1.1e-16);
-  return error_of_rounded_sums(p, 6e-8) + (p.dtype == DType::f16 ? 4.9e-4 : p.dtype == DType::bf16 ? 3.9e-3 : 0);
+  return error_of_rounded_sums(p, 6e-8) + error_of_result(p.dtype);
 }
 
 AlgoRequest parse_algo(const std::string& algo, const ConvProblem& p) {

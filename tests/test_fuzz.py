@@ -18,7 +18,7 @@ from torch.nn import functional as F
 import torchconv
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
-# Per group, in and out: odd numbers around every vector width, never two large ones (half types run naive loops).
+# Per group, in and out: odd numbers around every vector width, never two large ones (reference runs naive loops).
 CHANNELS = [(1, 1), (1, 3), (3, 1), (2, 2), (3, 5), (5, 4), (8, 8), (1, 17), (17, 3), (5, 33), (33, 2)]
 
 

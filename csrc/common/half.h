@@ -56,15 +56,13 @@ struct f16 {
   }
 };
 
-// Calls f with a value of the storage type of `dtype`.
+// f of a value of the storage type of `dtype`.
 template <class F>
-void dispatch_dtype(DType dtype, const F& f) {
-  switch (dtype) {
-    case DType::f32: return f(float());
-    case DType::f64: return f(double());
-    case DType::f16: return f(f16());
-    case DType::bf16: return f(bf16());
-  }
+auto dispatch_dtype(DType dtype, const F& f) {
+  return dtype == DType::f32   ? f(float())
+         : dtype == DType::f64 ? f(double())
+         : dtype == DType::f16 ? f(f16())
+                               : f(bf16());
 }
 
 }  // namespace torchconv

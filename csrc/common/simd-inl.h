@@ -34,45 +34,64 @@ TORCHCONV_INLINE int64_t larger(int64_t a, int64_t b) { return a > b ? a : b; }
 TORCHCONV_INLINE int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 TORCHCONV_INLINE int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
-template <class T>
-TORCHCONV_INLINE Vector<T> load(const T* p) {
-  return *(const typename VectorOf<T>::unaligned*)p;
+}  // namespace torchconv::ISA_NS
+
+#include "common/half-inl.h"
+
+namespace torchconv::ISA_NS {
+
+// Between memory and vectors; S is any storage type.
+template <class S>
+TORCHCONV_INLINE Vector<Compute<S>> load(const S* p) {
+  if constexpr (kComputedAsStored<S>)
+    return *(const typename VectorOf<S>::unaligned*)p;
+  else
+    return Bits<S>::widen(*(const NarrowInMemory*)p);
 }
-template <class T>
-TORCHCONV_INLINE void store(T* p, Vector<T> v) {
-  *(typename VectorOf<T>::unaligned*)p = v;
+template <class S>
+TORCHCONV_INLINE void store(S* p, Vector<Compute<S>> v) {
+  if constexpr (kComputedAsStored<S>)
+    *(typename VectorOf<S>::unaligned*)p = v;
+  else
+    *(NarrowInMemory*)p = Bits<S>::narrow(v);
 }
 
 // A store past the caches, for results too large to stay in them: the line is not read first. The
-// address must be aligned to a vector; call stream_fence() before another thread may look.
-#if defined(__x86_64__)
-TORCHCONV_INLINE void stream(float* p, Vector<float> v) {
-#if TORCHCONV_ISA == 2
-  _mm512_stream_ps(p, (__m512)v);
-#elif TORCHCONV_ISA == 1
-  _mm256_stream_ps(p, (__m256)v);
-#else
-  _mm_stream_ps(p, (__m128)v);
-#endif
+// address must be stream_aligned; call stream_fence() before another thread may look.
+template <class S>
+TORCHCONV_INLINE bool stream_aligned(const S* p) {
+  return (uint64_t)p % (kLanes<Compute<S>> * sizeof(S)) == 0;
 }
-TORCHCONV_INLINE void stream(double* p, Vector<double> v) {
+#if defined(__x86_64__)
+template <class S>
+TORCHCONV_INLINE void stream(S* p, Vector<Compute<S>> v) {
+  if constexpr (kComputedAsStored<S>) {
 #if TORCHCONV_ISA == 2
-  _mm512_stream_pd(p, (__m512d)v);
+    _mm512_stream_si512((__m512i*)p, (__m512i)v);
 #elif TORCHCONV_ISA == 1
-  _mm256_stream_pd(p, (__m256d)v);
+    _mm256_stream_si256((__m256i*)p, (__m256i)v);
 #else
-  _mm_stream_pd(p, (__m128d)v);
+    _mm_stream_si128((__m128i*)p, (__m128i)v);
 #endif
+  } else {
+    const Narrow bits = Bits<S>::narrow(v);
+#if TORCHCONV_ISA == 2
+    _mm256_stream_si256((__m256i*)p, (__m256i)bits);
+#elif TORCHCONV_ISA == 1
+    _mm_stream_si128((__m128i*)p, (__m128i)bits);
+#else
+    _mm_stream_si64((long long*)p, (long long)bits);
+#endif
+  }
 }
 TORCHCONV_INLINE void stream_fence() { _mm_sfence(); }
 #else
-template <class T>
-TORCHCONV_INLINE void stream(T* p, Vector<T> v) {
+template <class S>
+TORCHCONV_INLINE void stream(S* p, Vector<Compute<S>> v) {
   store(p, v);
 }
 TORCHCONV_INLINE void stream_fence() {}
 #endif
-TORCHCONV_INLINE bool stream_aligned(const void* p) { return (uint64_t)p % kVectorBytes == 0; }
 
 // One element in every lane. The empty asm keeps the broadcast in a register: folded into each
 // FMA as a memory operand it would be loaded once per FMA instead of once per row.
@@ -88,8 +107,8 @@ TORCHCONV_INLINE Vector<T> broadcast(const T* p) {
 }
 
 // Chunks: kChunk elements, aligned or not.
-template <class T>
-TORCHCONV_INLINE void copy_chunk(T* to, const T* from) {
+template <class T, class S>
+TORCHCONV_INLINE void copy_chunk(T* to, const S* from) {
   for (int v = 0; v < kVectorsPerChunk<T>; ++v) store(to + v * kLanes<T>, load(from + v * kLanes<T>));
 }
 template <class T>
@@ -98,11 +117,6 @@ TORCHCONV_INLINE void zero_chunk(T* to) {
 }
 
 #if TORCHCONV_ISA == 2
-// Lanes [first, last) of a chunk.
-template <class T>
-TORCHCONV_INLINE uint32_t lane_mask(int first, int last) {
-  return (uint32_t(1) << last) - (uint32_t(1) << first);
-}
 TORCHCONV_INLINE Vector<float> load_masked(const float* p, uint32_t mask) {
   return (Vector<float>)_mm512_maskz_loadu_ps((__mmask16)mask, p);
 }
@@ -114,6 +128,18 @@ TORCHCONV_INLINE Vector<float> load_masked(Vector<float> rest, const float* p, u
 }
 TORCHCONV_INLINE Vector<double> load_masked(Vector<double> rest, const double* p, uint32_t mask) {
   return (Vector<double>)_mm512_mask_loadu_pd((__m512d)rest, (__mmask8)mask, p);
+}
+template <class S>
+TORCHCONV_INLINE Vector<float> load_masked(const S* p, uint32_t mask) {
+  return Bits<S>::widen((Narrow)_mm256_maskz_loadu_epi16((__mmask16)mask, p));
+}
+template <class S>
+TORCHCONV_INLINE Vector<float> load_masked(Vector<float> rest, const S* p, uint32_t mask) {
+  return (Vector<float>)_mm512_mask_mov_ps((__m512)rest, (__mmask16)mask, (__m512)load_masked(p, mask));
+}
+template <class S>
+TORCHCONV_INLINE void store_masked(S* p, Vector<float> v, uint32_t mask) {
+  _mm256_mask_storeu_epi16(p, (__mmask16)mask, (__m256i)Bits<S>::narrow(v));
 }
 TORCHCONV_INLINE void store_masked(float* p, Vector<float> v, uint32_t mask) {
   _mm512_mask_storeu_ps(p, (__mmask16)mask, (__m512)v);
@@ -146,13 +172,13 @@ TORCHCONV_INLINE Vector<double> blend_evens(Vector<double> rest, Vector<double> 
 #endif
 
 // Copies count <= kChunk elements.
-template <class T>
-TORCHCONV_INLINE void copy_part(T* to, const T* from, int count) {
+template <class To, class From>
+TORCHCONV_INLINE void copy_part(To* to, const From* from, int count) {
 #if TORCHCONV_ISA == 2
-  const uint32_t mask = lane_mask<T>(0, count);
+  const uint32_t mask = (uint32_t(1) << count) - 1;
   store_masked(to, load_masked(from, mask), mask);
 #else
-  for (int i = 0; i < count; ++i) to[i] = from[i];
+  for (int i = 0; i < count; ++i) to[i] = To(from[i]);
 #endif
 }
 
@@ -174,8 +200,8 @@ TORCHCONV_INLINE void transpose_registers(Vector<T>* v) {
 }
 
 // to[j][i] = from[i][j] for a chunk x chunk square; rows of `from` from_stride apart, of `to` to_stride apart.
-template <class T>
-static void transpose_chunk(T* to, int64_t to_stride, const T* from, int64_t from_stride) {
+template <class T, class S>
+static void transpose_chunk(T* to, int64_t to_stride, const S* from, int64_t from_stride) {
   constexpr int n = kLanes<T>;
   for (int i0 = 0; i0 < kChunk<T>; i0 += n)
     for (int j0 = 0; j0 < kChunk<T>; j0 += n) {

@@ -2,6 +2,8 @@
 #pragma once
 #include <cstdint>
 
+#include "common/half.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif

@@ -16,8 +16,9 @@ struct Col2imPlan {
   int64_t per_thread() const { return turned + products + strip; }
 };
 
-template <class T>
+template <class S>
 static Col2imPlan plan_col2im(const ConvProblem& p) {
+  using T = Compute<S>;
   Col2imPlan plan{};
   plan.columns = round_up(p.R * p.S * p.C, kColumns<T>);
   plan.threads = useful_threads(p.macs(), p.threads);
@@ -29,32 +30,42 @@ static Col2imPlan plan_col2im(const ConvProblem& p) {
   plan.strips = ceil_div(p.H, plan.rows);
   plan.threads = smaller(plan.threads, p.N * plan.strips);
   plan.weights = plan.columns * p.K;
-  plan.turned = p.layout == Layout::nchw ? kScatterPixels * round_up(p.K, kChunk<T>) : 0;
+  const bool in_place = p.layout == Layout::nhwc && kComputedAsStored<S>;
+  plan.turned = in_place ? 0 : kScatterPixels * round_up(p.K, kChunk<T>);
   plan.products = kScatterPixels * plan.columns;
   plan.strip = round_up(plan.rows * p.W * p.C, kChunk<T>);
   return plan;
 }
 
-template <class T>
+template <class S>
 static int64_t col2im_workspace(const ConvProblem& p) {
-  const Col2imPlan plan = plan_col2im<T>(p);
-  return (plan.weights + plan.threads * plan.per_thread()) * int64_t(sizeof(T));
+  const Col2imPlan plan = plan_col2im<S>(p);
+  return (plan.weights + plan.threads * plan.per_thread()) * int64_t(sizeof(Compute<S>));
 }
 
-template <class T>
+template <class S>
 static double col2im_tile_macs(const ConvProblem& p) {
-  return double(p.N) * p.P * p.Q * p.K * round_up(p.R * p.S * p.C, kChunk<T>);
+  return double(p.N) * p.P * p.Q * p.K * round_up(p.R * p.S * p.C, kChunk<Compute<S>>);
 }
 
 // B of the product: to[column / L][k][lane], columns (r, s, c); lanes beyond the last column are zero.
-template <class T>
-static void pack_columns(const ConvProblem& p, const T* w, int64_t columns, T* to) {
+template <class T, class S>
+static void pack_columns(const ConvProblem& p, const S* w, int64_t columns, T* to) {
   constexpr int L = kChunk<T>;
   for (int64_t l = 0; l < columns; ++l) {
     const int64_t c = l % p.C, s = l / p.C % p.S, r = l / p.C / p.S;
-    const T* from = w + c * p.w_stride[1] + r * p.w_stride[2] + s * p.w_stride[3];
-    for (int64_t k = 0; k < p.K; ++k) to[(l / L * p.K + k) * L + l % L] = r < p.R ? from[k * p.w_stride[0]] : T(0);
+    const S* from = w + c * p.w_stride[1] + r * p.w_stride[2] + s * p.w_stride[3];
+    for (int64_t k = 0; k < p.K; ++k) to[(l / L * p.K + k) * L + l % L] = r < p.R ? T(from[k * p.w_stride[0]]) : T(0);
   }
+}
+
+// Rows of channels as a chunked matrix: to[k / L][i][k % L].
+template <class T, class S>
+static void copy_rows(const S* from, int64_t rows, int64_t channels, T* to) {
+  constexpr int L = kChunk<T>;
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t k = 0; k < channels; k += L)
+      copy_part(to + k * rows + i * L, from + i * channels + k, int(smaller(L, channels - k)));
 }
 
 // to[0..count) += from[0..count), count up to kColumns.
@@ -96,8 +107,8 @@ TORCHCONV_INLINE void scatter(const ConvProblem& p, const T* products, int64_t i
   }
 }
 
-template <class T>
-static void strip_of(const ConvProblem& p, const Gather& g, const Col2imPlan& plan, const T* grad_y, const T* packed,
+template <class S, class T = Compute<S>>
+static void strip_of(const ConvProblem& p, const Gather& g, const Col2imPlan& plan, const S* grad_y, const T* packed,
                      int64_t n, int64_t h0, int64_t h1, T* scratch, T* strip) {
   constexpr int L = kChunk<T>;
   const bool nhwc = p.layout == Layout::nhwc;
@@ -107,8 +118,13 @@ static void strip_of(const ConvProblem& p, const Gather& g, const Col2imPlan& pl
                 last = smaller((h1 - 1 + p.pad_top) / p.stride_h + 1, p.P);
   for (int64_t m = first * p.Q; m < last * p.Q; m += kScatterPixels) {
     const int64_t count = smaller(kScatterPixels, last * p.Q - m), pixel = n * p.P * p.Q + m;
-    if (!nhwc) turn_nchw(g, grad_y, pixel, count, 0, p.K, turned);
-    const Chunked<T> a = nhwc ? Chunked<T>{grad_y + pixel * p.K, L, p.K} : Chunked<T>{turned, count * L};
+    Chunked<T> a{turned, count * L};
+    if (!nhwc)
+      turn_nchw(g, grad_y, pixel, count, 0, p.K, turned);
+    else if (kComputedAsStored<S>)
+      a = {(const T*)grad_y + pixel * p.K, L, p.K};
+    else
+      copy_rows(grad_y + pixel * p.K, count, p.K, turned);
     for (int64_t l = 0; l < plan.columns; l += kColumns<T>)
       multiply_panel<T>(count, kColumnChunks, p.K, a, {packed + l * p.K, p.K * L}, products + l * kScatterPixels,
                         false);
@@ -117,9 +133,9 @@ static void strip_of(const ConvProblem& p, const Gather& g, const Col2imPlan& pl
   }
 }
 
-template <class T>
-static void run_col2im(const ConvProblem& p, const T* grad_y, const T* w, const T* bias, T* grad_x, void* workspace) {
-  const Col2imPlan plan = plan_col2im<T>(p);
+template <class S, class T = Compute<S>>
+static void run_col2im(const ConvProblem& p, const S* grad_y, const S* w, const S* bias, S* grad_x, void* workspace) {
+  const Col2imPlan plan = plan_col2im<S>(p);
   const Gather g = im2col::forward_gather(p);
   T* packed = (T*)workspace;
   pack_columns(p, w, plan.columns, packed);
@@ -127,11 +143,11 @@ static void run_col2im(const ConvProblem& p, const T* grad_y, const T* w, const 
     const int64_t n = task / plan.strips, h0 = task % plan.strips * plan.rows, h1 = smaller(h0 + plan.rows, p.H);
     T *scratch = packed + plan.weights + thread * plan.per_thread(), *strip = scratch + plan.turned + plan.products;
     for (int64_t i = 0; i < (h1 - h0) * p.W; ++i)
-      for (int64_t c = 0; c < p.C; ++c) strip[i * p.C + c] = bias ? bias[c] : T(0);
+      for (int64_t c = 0; c < p.C; ++c) strip[i * p.C + c] = bias ? T(bias[c]) : T(0);
     strip_of(p, g, plan, grad_y, packed, n, h0, h1, scratch, strip);
-    T* to = grad_x + n * p.x_stride_n() + h0 * p.x_stride_h();
+    S* to = grad_x + n * p.x_stride_n() + h0 * p.x_stride_h();
     for (int64_t c = 0; c < p.C; ++c)
-      for (int64_t i = 0; i < (h1 - h0) * p.W; ++i) to[c * p.x_stride_c() + i * p.x_stride_w()] = strip[i * p.C + c];
+      for (int64_t i = 0; i < (h1 - h0) * p.W; ++i) to[c * p.x_stride_c() + i * p.x_stride_w()] = S(strip[i * p.C + c]);
   });
 }
 

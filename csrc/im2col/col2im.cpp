@@ -10,22 +10,20 @@ namespace torchconv::im2col {
 
 void run_col2im(const ConvProblem& p, const void* grad_y, const void* w, const void* bias, void* grad_x,
                 void* workspace) {
-  if (p.dtype == DType::f32)
-    TORCHCONV_DISPATCH_ISA(p.isa, run_col2im, p, (const float*)grad_y, (const float*)w, (const float*)bias,
-                           (float*)grad_x, workspace);
-  else
-    TORCHCONV_DISPATCH_ISA(p.isa, run_col2im, p, (const double*)grad_y, (const double*)w, (const double*)bias,
-                           (double*)grad_x, workspace);
+  dispatch_dtype(p.dtype, [&](auto s) {
+    using S = decltype(s);
+    TORCHCONV_DISPATCH_ISA(p.isa, run_col2im, p, (const S*)grad_y, (const S*)w, (const S*)bias, (S*)grad_x, workspace);
+  });
 }
 
 int64_t col2im_workspace(const ConvProblem& p) {
-  return p.dtype == DType::f32 ? TORCHCONV_DISPATCH_ISA(p.isa, col2im_workspace<float>, p)
-                               : TORCHCONV_DISPATCH_ISA(p.isa, col2im_workspace<double>, p);
+  return dispatch_dtype(p.dtype,
+                        [&](auto s) { return TORCHCONV_DISPATCH_ISA(p.isa, col2im_workspace<decltype(s)>, p); });
 }
 
 double col2im_tile_macs(const ConvProblem& p) {
-  return p.dtype == DType::f32 ? TORCHCONV_DISPATCH_ISA(p.isa, col2im_tile_macs<float>, p)
-                               : TORCHCONV_DISPATCH_ISA(p.isa, col2im_tile_macs<double>, p);
+  return dispatch_dtype(p.dtype,
+                        [&](auto s) { return TORCHCONV_DISPATCH_ISA(p.isa, col2im_tile_macs<decltype(s)>, p); });
 }
 
 }  // namespace torchconv::im2col

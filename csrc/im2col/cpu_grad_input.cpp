@@ -1,6 +1,7 @@
 // grad_x, one phase of the stride at a time (gather.h), or scattered where x has few channels (col2im.h).
 #include <algorithm>
 
+#include "common/half.h"
 #include "common/parallel.h"
 #include "im2col/col2im.h"
 #include "im2col/im2col.h"
@@ -41,7 +42,7 @@ static void run(const ConvProblem& p, const ConvOperands& o) {
 
 void run_grad_input(const ConvProblem& p, const ConvOperands& o) {
   if (scatters(p)) return run_col2im(p, o.a, o.b, o.bias, o.out, o.workspace);
-  p.dtype == DType::f32 ? run<float>(p, o) : run<double>(p, o);
+  dispatch_dtype(p.dtype, [&](auto s) { run<decltype(s)>(p, o); });
 }
 
 int64_t workspace_grad_input(const ConvProblem& p) {

@@ -9,24 +9,23 @@
 namespace torchconv::im2col {
 
 void run_grad_weight(const ConvProblem& p, const ConvOperands& o) {
-  const Gather g = flatten(forward_gather(p));
-  if (p.dtype == DType::f32)
-    TORCHCONV_DISPATCH_ISA(p.isa, run_grad_weight, g, (const float*)o.a, (const float*)o.b, (float*)o.out, o.workspace);
-  else
-    TORCHCONV_DISPATCH_ISA(p.isa, run_grad_weight, g, (const double*)o.a, (const double*)o.b, (double*)o.out,
+  dispatch_dtype(p.dtype, [&](auto s) {
+    using S = decltype(s);
+    TORCHCONV_DISPATCH_ISA(p.isa, run_grad_weight, flatten(forward_gather(p)), (const S*)o.a, (const S*)o.b, (S*)o.out,
                            o.workspace);
+  });
 }
 
 int64_t workspace_grad_weight(const ConvProblem& p) {
-  const Gather g = flatten(forward_gather(p));
-  return p.dtype == DType::f32 ? TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_workspace<float>, g)
-                               : TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_workspace<double>, g);
+  return dispatch_dtype(p.dtype, [&](auto s) {
+    return TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_workspace<decltype(s)>, flatten(forward_gather(p)));
+  });
 }
 
 double tile_macs_grad_weight(const ConvProblem& p) {
-  const Gather g = flatten(forward_gather(p));
-  return p.dtype == DType::f32 ? TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_tile_macs<float>, g)
-                               : TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_tile_macs<double>, g);
+  return dispatch_dtype(p.dtype, [&](auto s) {
+    return TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_tile_macs<decltype(s)>, flatten(forward_gather(p)));
+  });
 }
 
 }  // namespace torchconv::im2col

@@ -16,17 +16,17 @@ constexpr int64_t kSplitBytes = 1 << 20;  // up to here each thread sums its own
 
 // Pointwise, x is an operand as it stands. In channels_last it is B: whole chunks of channels, rows near enough for L2
 // to hold a block. In NCHW it is A, an image at a time: not where images are small, since the sum would be cut short.
-template <class T>
+template <class S>
 TORCHCONV_INLINE bool x_in_place(const Gather& g) {
-  if (!im2col::is_pointwise(g)) return false;
-  if (g.layout == Layout::nchw) return g.w.count >= 8 * kChunk<T>;
-  return g.channels % kChunk<T> == 0 && g.src_w * int64_t(sizeof(T)) <= 1024;
+  if (!kComputedAsStored<S> || !im2col::is_pointwise(g)) return false;
+  if (g.layout == Layout::nchw) return g.w.count >= 8 * kChunk<S>;
+  return g.channels % kChunk<S> == 0 && g.src_w * int64_t(sizeof(S)) <= 1024;
 }
 
 // Where the block of pixels that starts at m ends: of equal size and within one image, if that is to be used in place.
-template <class T>
+template <class S, class T = Compute<S>>
 TORCHCONV_INLINE int64_t block_end(const Gather& g, int64_t m, int64_t last) {
-  if (g.layout == Layout::nhwc || !x_in_place<T>(g)) return smaller(m + kDepthBlock<T>, last);
+  if (g.layout == Layout::nhwc || !x_in_place<S>(g)) return smaller(m + kDepthBlock<T>, last);
   const int64_t plane = g.w.count, in_image = m % plane;
   const int64_t size = round_up(ceil_div(plane, ceil_div(plane, kDepthBlock<T>)), kChunk<T>);
   return smaller(m - in_image + smaller((in_image / size + 1) * size, plane), last);
@@ -45,7 +45,7 @@ struct GradWeightPlan {
   }
 };
 
-template <class T>
+template <class S, class T = Compute<S>>
 static GradWeightPlan<T> plan_grad_weight(const Gather& g) {
   GradWeightPlan<T> plan{};
   const int64_t outputs = round_up(g.outputs, kColumns<T>), columns = round_up(g.depth(), kColumns<T>);
@@ -61,18 +61,19 @@ static GradWeightPlan<T> plan_grad_weight(const Gather& g) {
   plan.columns = round_up(ceil_div(g.depth(), blocks), kColumns<T>);
   plan.column_blocks = ceil_div(g.depth(), plan.columns);
   plan.turned = kDepthBlock<T> * smaller(outputs, kOutputBlock);
-  plan.patches = x_in_place<T>(g) ? 0 : kDepthBlock<T> * smaller(plan.columns, kDepthBlock<T>);
+  plan.patches = x_in_place<S>(g) ? 0 : kDepthBlock<T> * smaller(plan.columns, kDepthBlock<T>);
   plan.sums = plan.columns * outputs * (plan.splits > 1 ? g.groups * plan.column_blocks : 1);
   return plan;
 }
 
-template <class T>
+template <class S>
 static int64_t grad_weight_workspace(const Gather& g) {
-  return plan_grad_weight<T>(g).bytes();
+  return plan_grad_weight<S>(g).bytes();
 }
 
-template <class T>
+template <class S>
 static double grad_weight_tile_macs(const Gather& g) {
+  using T = Compute<S>;
   const bool nhwc = g.layout == Layout::nhwc;
   const int64_t lanes = nhwc ? g.depth() : g.outputs, rows = nhwc ? g.outputs : g.depth();
   return double(g.groups) * g.pixels() * round_up(lanes, kChunk<T>) * larger(rows, 4 * ceil_div(rows, kRows));
@@ -85,30 +86,31 @@ TORCHCONV_INLINE T* panel_sums(T* sums, int64_t lane0, int64_t rows) {
 }
 
 // One block of pixels [m0, m0 + count) added to the sums over columns [l0, l1).
-template <class T>
-static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, int64_t count, int64_t l0, int64_t l1,
+template <class S, class T = Compute<S>>
+static void add_block(const Gather& g, const S* x, const S* grad_y, int64_t m0, int64_t count, int64_t l0, int64_t l1,
                       bool first, T* turned, T* patches, T* sums) {
   constexpr int L = kChunk<T>;
-  const bool nhwc = g.layout == Layout::nhwc, in_place = x_in_place<T>(g);
+  const bool nhwc = g.layout == Layout::nhwc, in_place = x_in_place<S>(g);
   Pixel pixels[kDepthBlock<T>];
   ChunkRuns<T> runs[kDepthBlock<T> / L];
   locate_pixels(g, m0, count, pixels);
   if (!nhwc) split_runs(pixels, count, runs);
   for (int64_t o0 = 0; o0 < g.outputs; o0 += kOutputBlock) {
     const int64_t o1 = smaller(o0 + kOutputBlock, g.outputs);
-    (nhwc ? turn_nhwc<T> : turn_nchw<T>)(g, grad_y, m0, count, o0, o1, turned);
+    (nhwc ? turn_nhwc<T, S> : turn_nchw<T, S>)(g, grad_y, m0, count, o0, o1, turned);
     for (int64_t l = l0; l < l1; l += kDepthBlock<T>) {
       const int64_t l_end = smaller(l + kDepthBlock<T>, l1), columns = l_end - l;
       if (nhwc) {
         if (!in_place) pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
         for (int64_t c = 0; c < columns; c += kColumns<T>)
-          multiply_panel<T>(
-              o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count, {turned, (o1 - o0) * L},
-              in_place ? Chunked<T>{x + m0 * g.src_w + l + c, L, g.src_w} : Chunked<T>{patches + c * count, count * L},
-              panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first);
+          multiply_panel<T>(o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count,
+                            {turned, (o1 - o0) * L},
+                            in_place ? Chunked<T>{(const T*)x + m0 * g.src_w + l + c, L, g.src_w}
+                                     : Chunked<T>{patches + c * count, count * L},
+                            panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first);
       } else {
         if (!in_place) pack_patches_nchw(g, x, runs, ceil_div(count, L), l, l_end, patches);
-        const Chunked<T> a = in_place ? Chunked<T>{x + pixels->source + pixels->w + l * g.src_c, L, g.src_c}
+        const Chunked<T> a = in_place ? Chunked<T>{(const T*)x + pixels->source + pixels->w + l * g.src_c, L, g.src_c}
                                       : Chunked<T>{patches, columns * L};
         for (int64_t o = o0; o < o1; o += kColumns<T>)
           multiply_panel<T>(columns, int(smaller(ceil_div(o1 - o, L), kColumnChunks)), count, a,
@@ -120,9 +122,9 @@ static void add_block(const Gather& g, const T* x, const T* grad_y, int64_t m0, 
 }
 
 // Adds up the splits' sums for outputs [o0, o1) (at most a chunk) and columns [l0, l1), into rows of grad_w.
-template <class T>
+template <class S, class T = Compute<S>>
 static void finish(const Gather& g, const T* sums, int64_t splits, int64_t split_stride, int64_t o0, int64_t o1,
-                   int64_t l0, int64_t l1, T* grad_w) {
+                   int64_t l0, int64_t l1, S* grad_w) {
   constexpr int L = kChunk<T>, n = kLanes<T>;
   const bool nhwc = g.layout == Layout::nhwc;
   for (int64_t l = l0; l < l1; l += L) {
@@ -144,10 +146,10 @@ static void finish(const Gather& g, const T* sums, int64_t splits, int64_t split
   }
 }
 
-template <class T>
-static void run_grad_weight(const Gather& g, const T* x, const T* grad_y, T* grad_w, void* workspace) {
+template <class S, class T = Compute<S>>
+static void run_grad_weight(const Gather& g, const S* x, const S* grad_y, S* grad_w, void* workspace) {
   constexpr int L = kChunk<T>;
-  const GradWeightPlan<T> plan = plan_grad_weight<T>(g);
+  const GradWeightPlan<T> plan = plan_grad_weight<S>(g);
   const int64_t per_group = plan.column_blocks * plan.splits, output_chunks = ceil_div(g.outputs, L);
   const int64_t block_sums = plan.columns * round_up(g.outputs, kColumns<T>);
   T *scratch = (T*)workspace, *all_sums = scratch + plan.threads * (plan.turned + plan.patches);
@@ -163,7 +165,7 @@ static void run_grad_weight(const Gather& g, const T* x, const T* grad_y, T* gra
     T* sums = plan.splits > 1 ? all_sums + split * plan.sums + (group * plan.column_blocks + block) * block_sums
                               : all_sums + thread * plan.sums;
     for (int64_t m = first, end; m < last; m = end) {
-      end = block_end<T>(g, m, last);
+      end = block_end<S>(g, m, last);
       add_block(g, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m, end - m, l0, l1,
                 m == first, turned, turned + plan.turned, sums);
     }

@@ -44,8 +44,8 @@ TORCHCONV_INLINE Piece make_piece(int64_t from, int64_t first, int64_t last) {
 }
 
 // One chunk out of `count` pieces, zero elsewhere.
-template <class T>
-TORCHCONV_INLINE void gather_lanes(T* to, const T* src, const Piece* pieces, int count, int64_t step) {
+template <class T, class S>
+TORCHCONV_INLINE void gather_lanes(T* to, const S* src, const Piece* pieces, int count, int64_t step) {
 #if TORCHCONV_ISA == 2
   constexpr int L = kChunk<T>;
   if (count == 0) return zero_chunk(to);
@@ -60,7 +60,7 @@ TORCHCONV_INLINE void gather_lanes(T* to, const T* src, const Piece* pieces, int
     for (int i = 0; i < count; ++i) {
       // Every second of 2L elements, of which only those wanted are touched.
       const uint64_t wanted = every_second_bit(pieces[i].lanes);
-      const T* from = src + pieces[i].from;
+      const S* from = src + pieces[i].from;
       v = blend_evens(v, load_masked(from, uint32_t(wanted) & ((1u << L) - 1)),
                       load_masked(from + L, uint32_t(wanted >> L)), pieces[i].lanes);
     }
@@ -69,14 +69,14 @@ TORCHCONV_INLINE void gather_lanes(T* to, const T* src, const Piece* pieces, int
 #endif
   zero_chunk(to);
   for (int i = 0; i < count; ++i)
-    for (int l = pieces[i].first; l < pieces[i].last; ++l) to[l] = src[pieces[i].from + l * step];
+    for (int l = pieces[i].first; l < pieces[i].last; ++l) to[l] = T(src[pieces[i].from + l * step]);
 }
 
 // ---- channels_last: channels are contiguous, so rows are pixels and lanes are columns (tap, channel) ----
 
 // Channels in whole chunks: each tap of each pixel is a few cache lines to copy.
-template <class T>
-static void patches_nhwc_chunks(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0,
+template <class T, class S>
+static void patches_nhwc_chunks(const Gather& g, const S* src, const Pixel* pixels, int64_t rows, int64_t k0,
                                 int64_t k1, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t C = g.channels;
@@ -88,7 +88,7 @@ static void patches_nhwc_chunks(const Gather& g, const T* src, const Pixel* pixe
       const int64_t h = pixels[i].h + dh, w = pixels[i].w + dw;
       T* line = column + i * L;
       if (inside(h, g.h.source) && inside(w, g.w.source)) {
-        const T* from = src + pixels[i].source + h * g.src_h + w * g.src_w + first;
+        const S* from = src + pixels[i].source + h * g.src_h + w * g.src_w + first;
         for (int64_t c = 0; c < last - first; c += L) copy_chunk(line + c * rows, from + c);
       } else {
         for (int64_t c = 0; c < last - first; c += L) zero_chunk(line + c * rows);
@@ -150,25 +150,25 @@ static int clip_pieces(const Gather& g, const Pixel& pixel, const RunPieces<T>& 
 }
 
 // One chunk column of all interior pixels; Count pieces, known so that they stay in registers.
-template <class T, int Count>
-static void gather_column(const T* const* from, int64_t rows, const Piece* pieces, T* to) {
+template <int Count, class T, class S>
+static void gather_column(const S* const* from, int64_t rows, const Piece* pieces, T* to) {
   Piece own[Count];
   for (int p = 0; p < Count; ++p) own[p] = pieces[p];
   for (int64_t i = 0; i < rows; ++i)
     if (from[i]) gather_lanes(to + i * kChunk<T>, from[i], own, Count, 1);
 }
 
-template <class T>
-static void patches_nhwc_runs(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1,
+template <class T, class S>
+static void patches_nhwc_runs(const Gather& g, const S* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1,
                               T* to) {
   constexpr int L = kChunk<T>;
   RunPieces<T> all;
   find_pieces(g, k0, k1, all);
   const int64_t chunks = ceil_div(k1 - k0, L);
-  const T* interior[kDepthBlock<T>];  // where the patch starts; null at the border
+  const S* interior[kDepthBlock<T>];  // where the patch starts; null at the border
   for (int64_t i = 0; i < rows; ++i) {
     const Pixel& pixel = pixels[i];
-    const T* from = src + pixel.source + pixel.h * g.src_h + pixel.w * g.src_w;
+    const S* from = src + pixel.source + pixel.h * g.src_h + pixel.w * g.src_w;
     const bool whole = pixel.h + all.least_h >= 0 && pixel.h + all.most_h < g.h.source && pixel.w + all.least_w >= 0 &&
                        pixel.w + all.most_w < g.w.source;
     interior[i] = whole ? from : nullptr;
@@ -182,9 +182,9 @@ static void patches_nhwc_runs(const Gather& g, const T* src, const Pixel* pixels
     T* column = to + chunk * L * rows;
     const Piece* pieces = all.pieces[chunk];
     switch (all.count[chunk]) {
-      case 1: gather_column<T, 1>(interior, rows, pieces, column); break;
-      case 2: gather_column<T, 2>(interior, rows, pieces, column); break;
-      case 3: gather_column<T, 3>(interior, rows, pieces, column); break;
+      case 1: gather_column<1>(interior, rows, pieces, column); break;
+      case 2: gather_column<2>(interior, rows, pieces, column); break;
+      case 3: gather_column<3>(interior, rows, pieces, column); break;
       default:
         for (int64_t i = 0; i < rows; ++i)
           if (interior[i]) gather_lanes(column + i * L, interior[i], pieces, all.count[chunk], 1);
@@ -193,11 +193,11 @@ static void patches_nhwc_runs(const Gather& g, const T* src, const Pixel* pixels
 }
 
 // Patch columns [k0, k1) of `rows` pixels as a chunked matrix (row = pixel).
-template <class T>
-static void pack_patches_nhwc(const Gather& g, const T* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1,
+template <class T, class S>
+static void pack_patches_nhwc(const Gather& g, const S* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1,
                               T* to) {
   const bool whole_chunks = g.channels % kChunk<T> == 0 && k0 % kChunk<T> == 0;
-  (whole_chunks ? patches_nhwc_chunks<T> : patches_nhwc_runs<T>)(g, src, pixels, rows, k0, k1, to);
+  (whole_chunks ? patches_nhwc_chunks<T, S> : patches_nhwc_runs<T, S>)(g, src, pixels, rows, k0, k1, to);
 }
 
 // ---- NCHW: pixels are contiguous, so lanes are pixels and rows are columns (tap, channel) ----
@@ -249,8 +249,8 @@ TORCHCONV_INLINE int split_pieces(const Gather& g, const ChunkRuns<T>& runs, int
 
 // Patch columns [k0, k1) of `chunks` chunks of pixels as a chunked matrix (row = column of the patch).
 // Columns stand in the order (channel, tap), as the weights of an NCHW convolution do.
-template <class T>
-static __attribute__((noinline)) void pack_patches_nchw(const Gather& g, const T* src, const ChunkRuns<T>* runs,
+template <class T, class S>
+static __attribute__((noinline)) void pack_patches_nchw(const Gather& g, const S* src, const ChunkRuns<T>* runs,
                                                         int64_t chunks, int64_t k0, int64_t k1, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t taps = g.taps(), depth = k1 - k0;

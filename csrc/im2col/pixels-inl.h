@@ -37,7 +37,10 @@ struct PixelPlan {
 };
 
 // A 1x1 convolution of stride 1 in channels_last reads x as the matrix it already is.
-TORCHCONV_INLINE bool usable_in_place(const Gather& g) { return g.layout == Layout::nhwc && im2col::is_pointwise(g); }
+template <class S>
+TORCHCONV_INLINE bool usable_in_place(const Gather& g) {
+  return kComputedAsStored<S> && g.layout == Layout::nhwc && im2col::is_pointwise(g);
+}
 
 // Elements of one group's packed weights.
 template <class T>
@@ -45,7 +48,7 @@ TORCHCONV_INLINE int64_t group_weights(const Gather& g) {
   return round_up(g.depth(), kChunk<T>) * round_up(g.outputs, kChunk<T>);
 }
 
-template <class T>
+template <class S, class T = Compute<S>>
 static PixelPlan<T> plan_pixels(const Gather& g) {
   constexpr int L = kChunk<T>;
   PixelPlan<T> plan{};
@@ -67,8 +70,8 @@ static PixelPlan<T> plan_pixels(const Gather& g) {
     plan.outputs = smaller(plan.outputs, round_up(ceil_div(g.outputs * blocks, wanted), kColumns<T>));
   plan.output_blocks = ceil_div(g.outputs, plan.outputs);
 
-  plan.stream = g.N * g.dst_n * int64_t(sizeof(T)) > kStreamBytes;
-  plan.in_place = usable_in_place(g);
+  plan.stream = g.N * g.dst_n * int64_t(sizeof(S)) > kStreamBytes;
+  plan.in_place = usable_in_place<S>(g);
   plan.weights = g.groups * group_weights<T>(g);
   plan.patches = plan.in_place ? 0 : plan.depth * round_up(plan.pixels, L);
   const int64_t panels =
@@ -90,17 +93,18 @@ static Gather first_part(const Gather& g) {
   return part;
 }
 
-template <class T>
+template <class S>
 static int64_t pixels_workspace(const Gather& g) {
-  const Gather part = first_part<T>(g);
+  const Gather part = first_part<Compute<S>>(g);
   Gather last = part;  // smaller, but with fewer threads its tasks may be larger
   last.groups = (g.groups - 1) % part.groups + 1;
   last.outputs = (g.outputs - 1) % part.outputs + 1;
-  return larger(plan_pixels<T>(part).bytes(), plan_pixels<T>(last).bytes());
+  return larger(plan_pixels<S>(part).bytes(), plan_pixels<S>(last).bytes());
 }
 
-template <class T>
+template <class S>
 static double pixels_tile_macs(const Gather& g) {
+  using T = Compute<S>;
   const bool nhwc = g.layout == Layout::nhwc;
   const int64_t lanes = nhwc ? g.outputs : g.pixels(), rows = nhwc ? g.pixels() : g.outputs;
   // A tile of few rows still loads a row of B per step: no tile is cheaper than 4 rows.
@@ -109,35 +113,35 @@ static double pixels_tile_macs(const Gather& g) {
 }
 
 // The operands of one group.
-template <class T>
+template <class S>
 struct Operands {
-  const T* src;
-  const T* bias;
-  T* dst;
-  const T* packed;  // weights, if packed ahead
+  const S* src;
+  const S* bias;
+  S* dst;
+  const Compute<S>* packed;  // weights
 };
 
 // The finished tile of `rows` pixels and outputs [o, outputs), at most a panel, with the bias.
-template <class T, bool Stream>
-static void store_nhwc(const T* tile, int64_t rows, const Pixel* pixels, int64_t o, int64_t outputs, const T* bias,
-                       T* dst) {
+template <class S, bool Stream, class T = Compute<S>>
+static void store_nhwc(const T* tile, int64_t rows, const Pixel* pixels, int64_t o, int64_t outputs, const S* bias,
+                       S* dst) {
   constexpr int n = kLanes<T>;
   const int64_t width = smaller(outputs - o, kColumns<T>);
   for (int64_t i = 0; i < rows; ++i) {
     const T* from = tile + i * kColumns<T>;
-    T* to = dst + pixels[i].target + o;
+    S* to = dst + pixels[i].target + o;
     const bool past_caches = Stream && stream_aligned(to);
     int64_t c = 0;
     for (; c + n <= width; c += n) {
       const Vector<T> sum = bias ? load(from + c) + load(bias + o + c) : load(from + c);
       past_caches ? stream(to + c, sum) : store(to + c, sum);
     }
-    for (; c < width; ++c) to[c] = bias ? from[c] + bias[o + c] : from[c];
+    for (; c < width; ++c) to[c] = S(bias ? from[c] + T(bias[o + c]) : from[c]);
   }
 }
 
-template <class T>
-static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<T>& op, int64_t m0, int64_t m1,
+template <class S, class T = Compute<S>>
+static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<S>& op, int64_t m0, int64_t m1,
                       int64_t o0, int64_t o1, T* scratch) {
   constexpr int L = kChunk<T>;
   const int64_t rows = m1 - m0;
@@ -149,7 +153,7 @@ static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<
     const bool last = k1 == g.depth();
     if (!plan.in_place) pack_patches_nhwc(g, op.src, pixels, rows, k0, k1, patches);
     const Chunked<T> a =
-        plan.in_place ? Chunked<T>{op.src + m0 * g.src_w + k0, L, g.src_w} : Chunked<T>{patches, rows * L};
+        plan.in_place ? Chunked<T>{(const T*)op.src + m0 * g.src_w + k0, L, g.src_w} : Chunked<T>{patches, rows * L};
     for (int64_t o = o0; o < o1; o += kColumns<T>) {
       const int chunks = int(smaller(ceil_div(o1 - o, L), kColumnChunks));
       const Chunked<T> b{op.packed + o * g.depth() + k0 * L, g.depth() * L};
@@ -163,7 +167,7 @@ static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<
         multiply_tile<T>(n, chunks, depth, {a.data + r * a.row, a.stride, a.row}, b, tile + r * kColumns<T>, k0 > 0,
                          share_of(next, r, n, rows));
         if (last)
-          (plan.stream ? store_nhwc<T, true> : store_nhwc<T, false>)(tile + r * kColumns<T>, n, pixels + r, o, o1,
+          (plan.stream ? store_nhwc<S, true> : store_nhwc<S, false>)(tile + r * kColumns<T>, n, pixels + r, o, o1,
                                                                      op.bias, op.dst);
       });
     }
@@ -171,17 +175,17 @@ static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<
 }
 
 // The finished tile of outputs [o, o + rows) and the pixels of `chunks` chunks, with the bias.
-template <class T, bool Stream>
+template <class S, bool Stream, class T = Compute<S>>
 static void store_nchw(const Gather& g, const T* tile, int64_t rows, const ChunkRuns<T>* runs, int chunks, int64_t o,
-                       const T* bias, T* dst) {
+                       const S* bias, S* dst) {
   const int64_t every = g.w.dst_every * g.dst_w;
   for (int64_t i = 0; i < rows; ++i) {
-    const T add = bias ? bias[o + i] : T(0);
+    const T add = bias ? T(bias[o + i]) : T(0);
     for (int chunk = 0; chunk < chunks; ++chunk) {
       const T* from = tile + i * kColumns<T> + chunk * kChunk<T>;
-      T* plane = dst + (o + i) * g.dst_c;
+      S* plane = dst + (o + i) * g.dst_c;
       if (runs[chunk].consecutive) {
-        T* to = plane + runs[chunk].runs[0].start.target;
+        S* to = plane + runs[chunk].runs[0].start.target;
         const bool past_caches = Stream && stream_aligned(to);
         for (int v = 0; v < kChunk<T>; v += kLanes<T>) {
           const Vector<T> sum = load(from + v) + (add - Vector<T>{});
@@ -191,14 +195,14 @@ static void store_nchw(const Gather& g, const T* tile, int64_t rows, const Chunk
       }
       for (int r = 0; r < runs[chunk].count; ++r) {
         const LaneRun& run = runs[chunk].runs[r];
-        T* to = plane + run.start.target - run.first * every;
+        S* to = plane + run.start.target - run.first * every;
 #if TORCHCONV_ISA == 2
         if (every == 1) {
           store_masked(to, load(from) + (add - Vector<T>{}), run.lanes());
           continue;
         }
 #endif
-        for (int l = run.first; l < run.last; ++l) to[l * every] = from[l] + add;
+        for (int l = run.first; l < run.last; ++l) to[l * every] = S(from[l] + add);
       }
     }
   }
@@ -207,14 +211,14 @@ static void store_nchw(const Gather& g, const T* tile, int64_t rows, const Chunk
 // Whether the pixels of a panel are B as they stand: of a pointwise problem, all in one image, and not so far apart
 // from channel to channel that they share a few sets of the caches. ResNet-50's 1x1 layers: 1.08x of packing every
 // panel.
-template <class T>
+template <class S, class T = Compute<S>>
 TORCHCONV_INLINE bool panel_in_place(const Gather& g, const Pixel* pixels, int64_t count) {
-  return im2col::is_pointwise(g) && count >= kColumns<T> && pixels[0].source == pixels[kColumns<T> - 1].source &&
-         g.src_c * int64_t(sizeof(T)) % 4096 != 0;
+  return kComputedAsStored<S> && im2col::is_pointwise(g) && count >= kColumns<T> &&
+         pixels[0].source == pixels[kColumns<T> - 1].source && g.src_c * int64_t(sizeof(T)) % 4096 != 0;
 }
 
-template <class T>
-static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<T>& op, int64_t m0, int64_t m1,
+template <class S, class T = Compute<S>>
+static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<S>& op, int64_t m0, int64_t m1,
                       int64_t o0, int64_t o1, T* scratch) {
   constexpr int L = kChunk<T>;
   const int64_t count = m1 - m0, rows = o1 - o0, chunks = ceil_div(count, L);
@@ -226,7 +230,7 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
   for (int64_t k0 = 0; k0 < g.depth(); k0 += plan.depth) {
     const int64_t k1 = smaller(k0 + plan.depth, g.depth()), depth = k1 - k0;
     const bool last = k1 == g.depth();
-    const auto in_place = [&](int64_t c) { return panel_in_place<T>(g, pixels + c * L, count - c * L); };
+    const auto in_place = [&](int64_t c) { return panel_in_place<S>(g, pixels + c * L, count - c * L); };
     for (int64_t c = 0, end; c < chunks; c = end) {
       for (end = c; end < chunks && !in_place(end); end = smaller(end + kColumnChunks, chunks)) {
       }
@@ -236,7 +240,7 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
     }
     const auto panel = [&](int64_t c) {
       if (!in_place(c)) return Chunked<T>{patches + c * L * depth, L * depth};
-      return Chunked<T>{op.src + pixels[c * L].source + pixels[c * L].w + k0 * g.src_c, L, g.src_c};
+      return Chunked<T>{(const T*)op.src + pixels[c * L].source + pixels[c * L].w + k0 * g.src_c, L, g.src_c};
     };
     const Chunked<T> a{op.packed + k0 * g.outputs + o0 * L, g.outputs * L};
     // A tile of weights serves all panels before the next is read: the panels stay in L2, the weights may not.
@@ -253,7 +257,7 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
         multiply_tile<T>(n, width, depth, {a.data + r * L, a.stride}, panel(c), tile + r * kColumns<T>, k0 > 0,
                          fetch ? Ahead<T>{panel(c + kColumnChunks).data, L} : Ahead<T>{});
         if (last)
-          (plan.stream ? store_nchw<T, true> : store_nchw<T, false>)(g, tile + r * kColumns<T>, n, runs + c, width,
+          (plan.stream ? store_nchw<S, true> : store_nchw<S, false>)(g, tile + r * kColumns<T>, n, runs + c, width,
                                                                      o0 + r, op.bias, op.dst);
       }
     });
@@ -261,38 +265,38 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
 }
 
 // Packs all weights of all groups, in parallel.
-template <class T>
-static void pack_weights(const Gather& g, const PixelPlan<T>& plan, const T* w, T* to) {
+template <class T, class S>
+static void pack_weights(const Gather& g, const PixelPlan<T>& plan, const S* w, T* to) {
   const int64_t step = outputs_at_once<T>(g), blocks = ceil_div(g.outputs, step);
   parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int) {
     const int64_t group = task / blocks, o = task % blocks * step;
-    (g.layout == Layout::nhwc ? pack_weights_nhwc<T> : pack_weights_nchw<T>)(g, w + group * g.w_group, o,
-                                                                             smaller(o + step, g.outputs),
-                                                                             to + group * group_weights<T>(g));
+    (g.layout == Layout::nhwc ? pack_weights_nhwc<T, S> : pack_weights_nchw<T, S>)(g, w + group * g.w_group, o,
+                                                                                   smaller(o + step, g.outputs),
+                                                                                   to + group * group_weights<T>(g));
   });
 }
 
-template <class T>
-static void run_part(const Gather& g, const T* src, const T* w, const T* bias, T* dst, void* workspace) {
-  const PixelPlan<T> plan = plan_pixels<T>(g);
+template <class S, class T = Compute<S>>
+static void run_part(const Gather& g, const S* src, const S* w, const S* bias, S* dst, void* workspace) {
+  const PixelPlan<T> plan = plan_pixels<S>(g);
   T* packed = (T*)workspace;
   pack_weights(g, plan, w, packed);
   const int64_t blocks = plan.pixel_blocks * plan.output_blocks;
   parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
     const int64_t group = task / blocks, m = task % blocks / plan.output_blocks * plan.pixels,
                   o = task % plan.output_blocks * plan.outputs;
-    const Operands<T> op{src + group * g.channels * g.src_c, bias ? bias + group * g.outputs : nullptr,
+    const Operands<S> op{src + group * g.channels * g.src_c, bias ? bias + group * g.outputs : nullptr,
                          dst + group * g.outputs * g.dst_c, packed + group * group_weights<T>(g)};
-    (g.layout == Layout::nhwc ? task_nhwc<T> : task_nchw<T>)(g, plan, op, m, smaller(m + plan.pixels, g.pixels()), o,
+    (g.layout == Layout::nhwc ? task_nhwc<S> : task_nchw<S>)(g, plan, op, m, smaller(m + plan.pixels, g.pixels()), o,
                                                              smaller(o + plan.outputs, g.outputs),
                                                              packed + plan.weights + thread * plan.per_thread());
     if (plan.stream) stream_fence();
   });
 }
 
-template <class T>
-static void run_pixels(const Gather& g, const T* src, const T* w, const T* bias, T* dst, void* workspace) {
-  const Gather first = first_part<T>(g);
+template <class S>
+static void run_pixels(const Gather& g, const S* src, const S* w, const S* bias, S* dst, void* workspace) {
+  const Gather first = first_part<Compute<S>>(g);
   for (int64_t group = 0; group < g.groups; group += first.groups)
     for (int64_t o = 0; o < g.outputs; o += first.outputs) {
       const int64_t out = group * g.outputs + o;

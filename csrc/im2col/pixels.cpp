@@ -10,22 +10,18 @@ namespace torchconv::im2col {
 
 void run_pixels(Isa isa, DType dtype, const Gather& g, const void* src, const void* w, const void* bias, void* dst,
                 void* workspace) {
-  if (dtype == DType::f32)
-    TORCHCONV_DISPATCH_ISA(isa, run_pixels, g, (const float*)src, (const float*)w, (const float*)bias, (float*)dst,
-                           workspace);
-  else
-    TORCHCONV_DISPATCH_ISA(isa, run_pixels, g, (const double*)src, (const double*)w, (const double*)bias, (double*)dst,
-                           workspace);
+  dispatch_dtype(dtype, [&](auto s) {
+    using S = decltype(s);
+    TORCHCONV_DISPATCH_ISA(isa, run_pixels, g, (const S*)src, (const S*)w, (const S*)bias, (S*)dst, workspace);
+  });
 }
 
 int64_t pixels_workspace(Isa isa, DType dtype, const Gather& g) {
-  return dtype == DType::f32 ? TORCHCONV_DISPATCH_ISA(isa, pixels_workspace<float>, g)
-                             : TORCHCONV_DISPATCH_ISA(isa, pixels_workspace<double>, g);
+  return dispatch_dtype(dtype, [&](auto s) { return TORCHCONV_DISPATCH_ISA(isa, pixels_workspace<decltype(s)>, g); });
 }
 
 double pixels_tile_macs(Isa isa, DType dtype, const Gather& g) {
-  return dtype == DType::f32 ? TORCHCONV_DISPATCH_ISA(isa, pixels_tile_macs<float>, g)
-                             : TORCHCONV_DISPATCH_ISA(isa, pixels_tile_macs<double>, g);
+  return dispatch_dtype(dtype, [&](auto s) { return TORCHCONV_DISPATCH_ISA(isa, pixels_tile_macs<decltype(s)>, g); });
 }
 
 }  // namespace torchconv::im2col

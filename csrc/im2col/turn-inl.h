@@ -2,26 +2,26 @@
 namespace torchconv::ISA_NS {
 
 // grad_y of pixels [m0, m0 + count) and channels [o0, o1), turned into [pixel chunk][channel][lane = pixel].
-template <class T>
-static void turn_nhwc(const Gather& g, const T* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
+template <class T, class S>
+static void turn_nhwc(const Gather& g, const S* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t rows = o1 - o0;
   for (int64_t m = 0; m < count; m += L)
     for (int64_t o = 0; o < rows; o += L) {
-      const T* from = grad_y + (m0 + m) * g.dst_w + o0 + o;
+      const S* from = grad_y + (m0 + m) * g.dst_w + o0 + o;
       T* at = to + m * rows + o * L;
       if (m + L <= count && o + L <= rows) {
         transpose_chunk(at, L, from, g.dst_w);
       } else {
         for (int64_t i = 0; i < smaller(L, rows - o); ++i)
-          for (int64_t l = 0; l < smaller(L, count - m); ++l) at[i * L + l] = from[l * g.dst_w + i];
+          for (int64_t l = 0; l < smaller(L, count - m); ++l) at[i * L + l] = T(from[l * g.dst_w + i]);
       }
     }
 }
 
 // The same from NCHW, into [channel chunk][pixel][lane = channel]; lanes beyond the channels are zero.
-template <class T>
-static void turn_nchw(const Gather& g, const T* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
+template <class T, class S>
+static void turn_nchw(const Gather& g, const S* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t plane = g.h.count * g.w.count;
   for (int64_t o = o0; o < o1; o += L)
@@ -34,7 +34,7 @@ static void turn_nchw(const Gather& g, const T* grad_y, int64_t m0, int64_t coun
       }
       for (int64_t l = 0; l < smaller(L, count - m); ++l) {
         const int64_t at_pixel = (m0 + m + l) / plane * g.dst_n + (m0 + m + l) % plane;
-        for (int64_t i = 0; i < L; ++i) at[l * L + i] = o + i < o1 ? grad_y[at_pixel + (o + i) * g.dst_c] : T(0);
+        for (int64_t i = 0; i < L; ++i) at[l * L + i] = o + i < o1 ? T(grad_y[at_pixel + (o + i) * g.dst_c]) : T(0);
       }
     }
 }

@@ -8,12 +8,12 @@ TORCHCONV_INLINE int64_t offset_of_tap(const Gather& g, int64_t tap) {
 
 // Visits the weights of outputs [o0, o1) and channels [c0, c1) as set(o, k, value), in the order in
 // which they stand in memory so that each cache line is read once.
-template <bool Nhwc, class T, class Set>
-TORCHCONV_INLINE void visit_weights(const Gather& g, const T* w, int64_t o0, int64_t o1, int64_t c0, int64_t c1,
+template <bool Nhwc, class S, class Set>
+TORCHCONV_INLINE void visit_weights(const Gather& g, const S* w, int64_t o0, int64_t o1, int64_t c0, int64_t c1,
                                     const Set& set) {
   const int64_t taps = g.taps(), per_tap = Nhwc ? g.channels : 1, per_channel = Nhwc ? 1 : taps;
   const auto visit_taps = [&](int64_t o, int64_t c) {
-    const T* at = w + o * g.w_out + c * g.w_in;
+    const S* at = w + o * g.w_out + c * g.w_in;
     int64_t tap = 0;
     for (int64_t r = 0; r < g.h.taps; ++r)
       for (int64_t s = 0; s < g.w.taps; ++s, ++tap)
@@ -39,20 +39,20 @@ TORCHCONV_INLINE int64_t outputs_at_once(const Gather& g) {
 }
 
 // Whole chunks of outputs that are neighbours in memory.
-template <class T>
-static void copy_weights_nhwc(const Gather& g, const T* w, int64_t o0, int64_t o1, T* to) {
+template <class T, class S>
+static void copy_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
   for (int64_t tap = 0; tap < g.taps(); ++tap)
     for (int64_t c = 0; c < g.channels; ++c) {
-      const T* from = w + offset_of_tap(g, tap) + c * g.w_in;
+      const S* from = w + offset_of_tap(g, tap) + c * g.w_in;
       T* at = to + (tap * g.channels + c) * L;
       for (int64_t o = o0; o < o1; o += L) copy_chunk(at + o * g.depth(), from + o);
     }
 }
 
 // As B: lanes are outputs. Outputs [o0, o1), from a whole chunk on; to[o / L][k][o % L].
-template <class T>
-static void pack_weights_nhwc(const Gather& g, const T* w, int64_t o0, int64_t o1, T* to) {
+template <class T, class S>
+static void pack_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t whole = o1 - (o1 - o0) % L;
   if (g.w_out == 1) {
@@ -72,13 +72,13 @@ static void pack_weights_nhwc(const Gather& g, const T* w, int64_t o0, int64_t o
       for (int64_t k = 0; k < g.depth(); ++k) zero_chunk(panel + k * L);
     for (int64_t c = 0; c < g.channels; c += L)
       visit_weights<true>(g, w, o, smaller(o + L, o1), c, smaller(c + L, g.channels),
-                          [&](int64_t out, int64_t k, T value) { panel[k * L + out - o] = value; });
+                          [&](int64_t out, int64_t k, S value) { panel[k * L + out - o] = T(value); });
   }
 }
 
 // As A: rows are outputs, lanes are depth. At most a chunk of outputs, [o0, o1); to[k / L][o][k % L].
-template <class T>
-static void pack_weights_nchw(const Gather& g, const T* w, int64_t o0, int64_t o1, T* to) {
+template <class T, class S>
+static void pack_weights_nchw(const Gather& g, const S* w, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t depth = g.depth();
   const bool all_taps = g.taps() == 1 || (g.h.every == 1 && g.w.every == 1 && g.w_s == 1 &&
@@ -90,7 +90,7 @@ static void pack_weights_nchw(const Gather& g, const T* w, int64_t o0, int64_t o
   } else if (all_taps && g.taps() > 1) {  // one channel's taps are neighbours
     for (int64_t c = 0; c < g.channels; ++c)
       for (int64_t o = o0; o < o1; ++o) {
-        const T* from = w + o * g.w_out + c * g.w_in;
+        const S* from = w + o * g.w_out + c * g.w_in;
         for (int64_t tap = 0; tap < g.taps();) {
           const int64_t k = c * g.taps() + tap, count = smaller(L - k % L, g.taps() - tap);
           copy_part(to + k / L * L * g.outputs + o * L + k % L, from + tap, int(count));
@@ -102,7 +102,7 @@ static void pack_weights_nchw(const Gather& g, const T* w, int64_t o0, int64_t o
       transpose_chunk(to + k * g.outputs + o0 * L, L, w + offset_of_tap(g, 0) + k * g.w_in + o0, g.w_in);
   } else {
     visit_weights<false>(g, w, o0, o1, 0, g.channels,
-                         [&](int64_t o, int64_t k, T value) { to[k / L * L * g.outputs + o * L + k % L] = value; });
+                         [&](int64_t o, int64_t k, S value) { to[k / L * L * g.outputs + o * L + k % L] = T(value); });
   }
 }
 
