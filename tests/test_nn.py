@@ -160,7 +160,7 @@ def test_training_step_under_compile():
         (lambda: torchconv.nn.LazyConv2d(6, 3, algo=3), "algo"),
         (lambda: torchconv.nn.ConvTranspose2d(4, 6, 3, padding_mode="reflect"), "padding mode"),
         (lambda: torchconv.nn.Conv2d("3", 6, 3), "^in_channels: expected an int, got '3'"),
-        (lambda: torchconv.nn.Conv2d(-4, 6, 3), "negative dimension"),
+        (lambda: torchconv.nn.Conv2d(-4, 6, 3), "^in_channels: expected a number of at least 0"),
         (lambda: torchconv.nn.ConvTranspose1d(4, 6.0, 3), "^out_channels: expected an int, got 6.0"),
         (lambda: torchconv.nn.Conv1d(4, 6, 3, groups="2"), "^groups: expected an int, got '2'"),
         (lambda: torchconv.nn.Conv2d(4, 6, -3), r"^kernel_size: expected positive numbers, got \[-3, -3\]"),
@@ -227,3 +227,24 @@ def test_bad_calls(name, arguments, call, message):
 def test_bad_first_inputs(name, x, groups, message):
     with pytest.raises(torchconv.TorchconvError, match=message):
         getattr(torchconv.nn, name)(6, 3, groups=groups)(x)
+
+
+@pytest.mark.parametrize("size", [(17, 17), (18, 18), (18, 17)])
+def test_output_size_with_two_sided_padding(size):
+    module = torchconv.nn.ConvTranspose2d(3, 4, 3, stride=2, padding=((1, 0), (0, 1)))
+    x = torch.randn(2, 3, 9, 9)
+    y = module(x, output_size=(size[0] + 1, size[1] + 1))
+    assert y.shape[2:] == (size[0] + 1, size[1] + 1)
+    torch.testing.assert_close(y[:, :, :18, :18], module(x))
+    with pytest.raises(torchconv.TorchconvError, match="output_size"):
+        module(x, output_size=(30, 18))
+    # With the same on both sides it is torch's.
+    ours, torchs = torchconv.nn.ConvTranspose2d(3, 4, 3, 2, 1), torch.nn.ConvTranspose2d(3, 4, 3, 2, 1)
+    torchs.load_state_dict(ours.state_dict())
+    torch.testing.assert_close(ours(x, output_size=size), torchs(x, output_size=size))
+
+
+@pytest.mark.parametrize("arguments, name", [((-1, 4, 3), "in_channels"), ((3, -4, 3), "out_channels")])
+def test_negative_channels_are_named(arguments, name):
+    with pytest.raises(torchconv.TorchconvError, match=f"^{name}: expected a number of at least 0"):
+        torchconv.nn.Conv2d(*arguments)

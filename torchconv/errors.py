@@ -55,13 +55,15 @@ def raise_clearly(error: Exception, tensors: dict[str, Any], numbers: dict[str, 
     raise TorchconvError(message) from None
 
 
-def raise_for_conv(error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any, **numbers: Any) -> NoReturn:
+def raise_for_conv(
+    error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any, *, function: str = "conv", **numbers: Any
+) -> NoReturn:
     tensors = {"x": x, "w": w} if bias is None else {"x": x, "w": w, "bias": bias}
     if all(isinstance(t, Tensor) for t in tensors.values()):
         if not isinstance(algo, str):
             error = TorchconvError(f"algo: expected a string, got {algo!r}")
         elif w.dim() != d + 2:
-            error = TorchconvError(f"w: expected {d + 2} dimensions for conv{d}d, got size {list(w.shape)}")
+            error = TorchconvError(f"w: expected {d + 2} dimensions for {function}{d}d, got size {list(w.shape)}")
     raise_clearly(error, tensors, numbers)
 
 
@@ -78,4 +80,4 @@ def raise_for_conv_transpose(
         elif message.startswith("grad_y: expected size"):
             message = f"x: expected {w.shape[0]} channels, as w has in dimension 0, got size {list(x.shape)}"
         error = TorchconvError(message.replace("grad_y", "x").replace("output channels of w", "channels of x"))
-    raise_for_conv(error, d, x, w, bias, algo, **numbers)
+    raise_for_conv(error, d, x, w, bias, algo, function="conv_transpose", **numbers)

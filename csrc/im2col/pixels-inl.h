@@ -29,7 +29,7 @@ struct PixelPlan {
   int64_t pixels, outputs, depth;  // block sizes of a task
   int64_t pixel_blocks, output_blocks, threads;
   bool stream;
-  bool in_place;                   // x is used without packing
+  bool in_place;                   // channels_last: x is used without packing (NCHW decides by panel)
   int64_t weights, patches, sums;  // elements: shared, then per thread
 
   int64_t per_thread() const { return patches + sums; }
@@ -45,7 +45,8 @@ TORCHCONV_INLINE bool usable_in_place(const Gather& g) {
 // Elements of one group's packed weights.
 template <class T>
 TORCHCONV_INLINE int64_t group_weights(const Gather& g) {
-  return round_up(g.depth(), kChunk<T>) * round_up(g.outputs, kChunk<T>);
+  const int64_t outputs = g.layout == Layout::nhwc ? round_up(g.outputs, kChunk<T>) : g.outputs;
+  return round_up(g.depth(), kChunk<T>) * outputs;
 }
 
 template <class S, class T = Compute<S>>
@@ -159,7 +160,7 @@ static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<
       const Chunked<T> b{op.packed + o * g.depth() + k0 * L, g.depth() * L};
       T* tile = sums + (g.depth() > plan.depth ? (o - o0) * rows : 0);
       // The weights may be larger than L2: fetched ahead, GEMM 1024 and 2048 run at 1.03x.
-      const Chunked<T> next{o + kColumns<T> < o1 ? b.data + kColumnChunks * b.stride : nullptr};
+      const Chunked<T> next{o + kColumns<T> < o1 ? b.data + kColumnChunks * b.stride : nullptr, b.stride};
       for_each_tile(rows, tile_rows(a), [&](int64_t r, int n) {
         if (last && !plan.stream)
           for (int i = 0; i < n; ++i)
@@ -253,9 +254,10 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
             for (int chunk = 0; chunk < width; ++chunk)
               __builtin_prefetch(op.dst + (o0 + r + i) * g.dst_c + runs[c + chunk].runs[0].start.target, 1);
         // Each channel is another page, out of the hardware prefetcher's sight: the first tile fetches the next panel.
-        const bool fetch = r == 0 && c + kColumnChunks < chunks;
+        const int64_t next = c + kColumnChunks;
+        const bool fetch = r == 0 && next < chunks && in_place(next);
         multiply_tile<T>(n, width, depth, {a.data + r * L, a.stride}, panel(c), tile + r * kColumns<T>, k0 > 0,
-                         fetch ? Ahead<T>{panel(c + kColumnChunks).data, L} : Ahead<T>{});
+                         fetch ? Ahead<T>{panel(next), L} : Ahead<T>{});
         if (last)
           (plan.stream ? store_nchw<S, true> : store_nchw<S, false>)(g, tile + r * kColumns<T>, n, runs + c, width,
                                                                      o0 + r, op.bias, op.dst);

@@ -22,6 +22,8 @@ class _Algo(_ConvNd):
     def _init_torch(self, **arguments: Any) -> None:
         for name in ("in_channels", "out_channels", "groups"):
             arguments[name] = integer(name, arguments[name], arguments[name], "an int")
+            if arguments[name] < 0:
+                raise TorchconvError(f"{name}: expected a number of at least 0, got {arguments[name]}")
         for name in ("kernel_size", "stride", "dilation"):
             arguments[name] = per_dimension(name, arguments[name], self._d)
             if min(arguments[name]) < 1:
@@ -182,11 +184,17 @@ class _ConvTranspose(_Algo, _ConvTransposeNd):
 
     def forward(self, input: Tensor, output_size: list[int] | None = None) -> Tensor:
         padding: Any = self.padding
-        find: Any = self._output_padding  # annotated for lists, where torch itself passes tuples
-        try:
-            output_padding = find(input, output_size, self.stride, padding, self.kernel_size, self._d, self.dilation)
-        except (ValueError, TypeError, AttributeError, IndexError) as error:
-            _raise_for_call(error, input, self._d, "output_size", "a size that can come from an input", output_size)
+        output_padding: Any = self.output_padding
+        if output_size is not None:
+            # torch knows one padding for both sides of a dimension, of which only the sum matters.
+            each = sides(padding, self._d)
+            mean = [sum(each[2 * i : 2 * i + 2]) / 2 for i in range(self._d)]
+            find: Any = self._output_padding  # annotated for lists of ints, where torch itself passes tuples
+            try:
+                found = find(input, output_size, self.stride, mean, self.kernel_size, self._d, self.dilation)
+            except (ValueError, TypeError, AttributeError, IndexError) as error:
+                _raise_for_call(error, input, self._d, "output_size", "a size that can come from an input", output_size)
+            output_padding = tuple(int(p) for p in found)
         geometry = (self.stride, padding, output_padding, self.groups, self.dilation)
         return self._function(input, self.weight, self.bias, *geometry, self.algo)
 

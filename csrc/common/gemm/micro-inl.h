@@ -20,18 +20,19 @@ struct Chunked {
   int64_t row = kChunk<T>;  // from one row to the next: kChunk when packed, more for a matrix used in place
 };
 
-// What a tile fetches into L2 for the next panel of B, a bit at every chunk of its depth (at once, its own loads would
-// wait behind): from each chunk column of the panel, `lines` of every kChunk, starting at `data`.
+// What a tile fetches into L2 of the next panel of B, a bit at every chunk of its depth (at once, its own loads would
+// wait behind): from each chunk column, `lines` of every kChunk rows.
 template <class T>
 struct Ahead {
-  const T* data = nullptr;
+  Chunked<T> panel{nullptr, 0};
   int lines = 0;
 };
-// The share of rows [r, r + count) of `rows` in fetching the panel `next`, if any.
+// The share of rows [r, r + count) of `rows` in fetching a panel; none if it has no data.
 template <class T>
-TORCHCONV_INLINE Ahead<T> share_of(Chunked<T> next, int64_t r, int count, int64_t rows) {
+TORCHCONV_INLINE Ahead<T> share_of(Chunked<T> panel, int64_t r, int count, int64_t rows) {
   const int64_t first = kChunk<T> * r / rows;
-  return next.data ? Ahead<T>{next.data + first * next.row, int(kChunk<T> * (r + count) / rows - first)} : Ahead<T>{};
+  if (!panel.data) return {};
+  return {{panel.data + first * panel.row, panel.stride, panel.row}, int(kChunk<T> * (r + count) / rows - first)};
 }
 
 // c[r][0..] (rows kColumns apart) = or += sum over depth of a(r, d) * b(d, .). RowStride 0: known at run time.
@@ -53,8 +54,9 @@ static __attribute__((noinline)) void micro(int64_t depth, Chunked<T> a, Chunked
     for (int i = 0; i < third; ++i) ap[i] = a.data + chunk + 3 * i * row_stride;
     for (int i = 0; i < ahead.lines; ++i)
 #pragma GCC unroll 2
-      for (int j = 0; j < Chunks; ++j) __builtin_prefetch(ahead.data + j * b.stride + i * b.row, 0, 2);
-    ahead.data += L * b.row;
+      for (int j = 0; j < Chunks; ++j)
+        __builtin_prefetch(ahead.panel.data + j * ahead.panel.stride + i * ahead.panel.row, 0, 2);
+    ahead.panel.data += L * ahead.panel.row;
     int steps = left < L ? int(left) : L;
     do {
       Vector<T> bv[V];
