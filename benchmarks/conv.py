@@ -1,6 +1,6 @@
 """One algorithm against torch on a file of shapes: forward, both gradients, and the two together. Prints JSON.
 
-    python benchmarks/conv.py [--shapes resnet50] [--algo im2col] [--only 3x3] [--cold]
+    python benchmarks/conv.py [--shapes resnet50] [--algo im2col] [--only 3x3] [--dtype float32] [--cold]
 
 Each side runs in both memory formats, and its better one counts: "ratio" is torch's best time over torchconv's best.
 """
@@ -41,10 +41,10 @@ def torchs(pass_: str, s: Shape, x: Tensor, w: Tensor, grad_y: Tensor) -> Callab
     )  # fmt: skip
 
 
-def error(pass_: str, s: Shape, algo: str) -> float:
+def error(pass_: str, s: Shape, algo: str, dtype: torch.dtype) -> float:
     """max|y - ref| / max|ref| against float64, for a batch of one."""
     one = Shape(**{**vars(s), "N": 1})
-    x, w, grad_y = (torch.randn(size) for size in (one.x_size, one.w_size, one.y_size))
+    x, w, grad_y = (torch.randn(size).to(dtype) for size in (one.x_size, one.w_size, one.y_size))
     result = ours(pass_, one, algo, x, w, grad_y)()
     exact = torchs(pass_, one, x.double(), w.double(), grad_y.double())()
     exact = exact if pass_ == "fwd" else exact[SINGLE.index(pass_) - 1]
@@ -54,7 +54,8 @@ def error(pass_: str, s: Shape, algo: str) -> float:
 def compare(pass_: str, s: Shape, options: Any) -> dict[str, Any]:
     calls: dict[tuple[str, str], Callable[[], object]] = {}
     for name, memory_format in FORMATS.items():
-        tensors = [torch.randn(size).to(memory_format=memory_format) for size in (s.x_size, s.w_size, s.y_size)]
+        sizes = (s.x_size, s.w_size, s.y_size)
+        tensors = [torch.randn(size).to(options.dtype, memory_format=memory_format) for size in sizes]
         calls["torchconv", name] = ours(pass_, s, options.algo, *tensors)
         calls["torch", name] = torchs(pass_, s, *tensors)
     timings = harness.measure(calls, options.samples, options.limit, options.cold)
@@ -66,19 +67,20 @@ def compare(pass_: str, s: Shape, options: Any) -> dict[str, Any]:
         "ratio": best["torch"] / best["torchconv"],
         "ratio_nchw": seconds["torch"]["nchw"] / seconds["torchconv"]["nchw"],
         "gflops": s.flop * (2 if pass_ == "backward" else 1) / best["torchconv"] * 1e-9,
-        "error": error(pass_, s, options.algo) if pass_ in SINGLE else None,
+        "error": error(pass_, s, options.algo, options.dtype) if pass_ in SINGLE else None,
         "seconds": seconds,
         "clean_samples": min(timing.clean for timing in timings.values()),
     }
 
 
-def workspace_per_thread(s: Shape, algo: str) -> float:
+def workspace_per_thread(s: Shape, algo: str, dtype: torch.dtype) -> float:
     """The largest workspace of any pass and layout, in MiB per thread."""
+    name = str(dtype).removeprefix("torch.")
     candidates = [
         candidate
         for pass_ in SINGLE
         for layout in FORMATS
-        for candidate in _C.explain(pass_, s.x_size, s.w_size, *s.geometry, algo, "float32", layout)
+        for candidate in _C.explain(pass_, s.x_size, s.w_size, *s.geometry, algo, name, layout)
         if candidate["chosen"]
     ]
     return max(candidate["workspace"] for candidate in candidates) / torch.get_num_threads() / 2**20
@@ -133,8 +135,10 @@ def main() -> None:
     parser.add_argument("--only", default="", help="part of a layer's name")
     parser.add_argument("--batch", type=int, help="instead of the file's")
     parser.add_argument("--algo", default="im2col")
+    parser.add_argument("--dtype", default="float32")
     parser.add_argument("--cold", action="store_true", help="sweep the caches before each sample")
     options = parser.parse_args()
+    options.dtype = getattr(torch, options.dtype)
     harness.start(options)
     shapes = [s for s in harness.read_shapes(options.shapes, options.batch) if options.only in s.name]
     machine = harness.machine()
@@ -144,7 +148,7 @@ def main() -> None:
             rows.append(compare(pass_, s, options))
             harness.messages.print(f"{s.name} {pass_}: {rows[-1]['ratio']:.2f}")
     harness.messages.print(table(rows, machine["peak_gflops"]))
-    workspace = max(workspace_per_thread(s, options.algo) for s in shapes)
+    workspace = max(workspace_per_thread(s, options.algo, options.dtype) for s in shapes)
     harness.write({**summary(rows), "workspace_mib_per_thread": workspace, "layers": rows, "machine": machine})
 
 
