@@ -2,6 +2,7 @@
 
 from torchconv import _cuda_library, nn, ops  # noqa: F401  _cuda_library loads the CUDA kernels
 from torchconv._build import VERSION as __version__
+from torchconv._enabled import enabled, stats
 from torchconv.convert import ConversionReport, convert, revert
 from torchconv.errors import TorchconvError
 from torchconv.functional import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, gemm, unfold
@@ -17,6 +18,7 @@ __all__ = [
     "conv_transpose1d",
     "conv_transpose2d",
     "convert",
+    "enabled",
     "explain",
     "fold",
     "gemm",
@@ -25,5 +27,6 @@ __all__ = [
     "precision",
     "revert",
     "set_precision",
+    "stats",
     "unfold",
 ]

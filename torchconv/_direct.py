@@ -4,6 +4,7 @@ The dispatcher, with the Python autograd and autocast kernels that it holds for 
 convolution; this takes 9.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import torch
@@ -19,6 +20,10 @@ _TYPES = (Tensor, torch.nn.Parameter)
 
 class Kernels:
     """The operators of one device, each as a function of its schema's arguments that knows no autograd."""
+
+    conv_fwd: Callable[..., Tensor]
+    conv_grad_input: Callable[..., Tensor]
+    conv_grad_weight: Callable[..., Tensor]
 
     def __init__(self, device: str) -> None:
         key = _C.DispatchKeySet(getattr(_C.DispatchKey, device))

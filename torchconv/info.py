@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from torchconv import _C, _build, _cuda_library
+from torchconv._enabled import stats
 
 
 def plan_store() -> Path:
@@ -57,6 +58,7 @@ def info() -> dict[str, Any]:
         },
         "plan_store": {"path": str(store), "state": f"{store.stat().st_size} bytes" if store.exists() else "empty"},
         "rows": [{"algo": algo, "pass": pass_, "device": device} for algo, pass_, device in _C.rows()],
+        "enabled_calls": stats(),
     }
 
 
@@ -75,8 +77,15 @@ def print_info() -> None:
     table.add_row("CUDA library", f"yes, for CUDA {cuda['built_for']}" if cuda["loaded"] else f"no: {cuda['reason']}")
     table.add_row("GPU", cuda["gpu"])
     table.add_row("plan store", f"{store['path']} ({store['state']})")
+    table.add_row("enabled() ran", _calls(facts["enabled_calls"]))
     table.add_row("rows", "\n".join(_rows_by_algo(facts["rows"])))
     Console().print(table, highlight=False, soft_wrap=True)
+
+
+def _calls(stats: dict[str, Any]) -> str:
+    """What enabled() has run in this process, and what it gave to torch, with the reasons."""
+    delegated = [f"{n} to torch ({why})" for why, n in stats["delegated"].items()]
+    return ", ".join([f"{stats['torchconv']} convolutions", *delegated])
 
 
 def _rows_by_algo(rows: list[dict[str, str]]) -> list[str]:
