@@ -150,7 +150,7 @@ def test_an_error_inside_ends_it():
 
 
 def test_stats_takes_a_bool():
-    with pytest.raises(torchconv.TorchconvError, match="^reset: expected True or False, got 'no'"):
+    with pytest.raises(torchconv.TorchconvError, match=r"^reset: expected True or False, got 'no'"):
         torchconv.stats("no")
 
 
