@@ -1,6 +1,6 @@
 """torchconv: convolution for PyTorch, fast, exact about its error, and open to inspection."""
 
-from torchconv import _cuda_library, nn, ops  # noqa: F401  _cuda_library loads the CUDA kernels
+from torchconv import _cuda_library, _flops, nn, ops  # noqa: F401  for what they register
 from torchconv._build import VERSION as __version__
 from torchconv._enabled import enabled, stats
 from torchconv.convert import ConversionReport, convert, revert
