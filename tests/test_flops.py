@@ -29,7 +29,7 @@ def test_forward_and_backward_count_as_torchs(name):
 
 
 def test_groups_count_in_every_pass():
-    # y is [2, 4, 5, 5], each entry a sum of 3 * 3 * 2 products. torch's own formula counts the groups twice in backward.
+    # y is [2, 4, 5, 5], each entry a sum of 3 * 3 * 2 products. torch itself counts the groups twice in backward.
     x, w = torch.randn(2, 6, 9, 8, requires_grad=True), torch.randn(4, 3, 3, 2, requires_grad=True)
     call = lambda: torchconv.conv2d(x, w, None, 2, 1, 1, 2)  # noqa: E731
     forward = 2 * (2 * 4 * 5 * 5) * (3 * 3 * 2)
