@@ -10,8 +10,10 @@ import torchconv
 OPS = {
     "nn.functional.conv1d": torchconv.conv1d,
     "nn.functional.conv2d": torchconv.conv2d,
+    "nn.functional.conv3d": torchconv.conv3d,
     "nn.functional.conv_transpose1d": torchconv.conv_transpose1d,
     "nn.functional.conv_transpose2d": torchconv.conv_transpose2d,
+    "nn.functional.conv_transpose3d": torchconv.conv_transpose3d,
     "nn.functional.unfold": torchconv.unfold,
 }
 OPINFOS = [op for op in op_db if op.name in OPS]

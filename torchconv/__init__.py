@@ -4,7 +4,17 @@ from torchconv import _cuda_library, nn, ops  # noqa: F401  _cuda_library loads 
 from torchconv._build import VERSION as __version__
 from torchconv.convert import ConversionReport, convert, revert
 from torchconv.errors import TorchconvError
-from torchconv.functional import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, gemm, unfold
+from torchconv.functional import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    fold,
+    gemm,
+    unfold,
+)
 from torchconv.plan import Explanation, explain, precision, set_precision
 
 __all__ = [
@@ -14,8 +24,10 @@ __all__ = [
     "__version__",
     "conv1d",
     "conv2d",
+    "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "convert",
     "explain",
     "fold",

@@ -54,7 +54,7 @@ static void pack_columns(const ConvProblem& p, const S* w, int64_t columns, T* t
   constexpr int L = kChunk<T>;
   for (int64_t l = 0; l < columns; ++l) {
     const int64_t c = l % p.C, s = l / p.C % p.S, r = l / p.C / p.S;
-    const S* from = w + c * p.w_stride[1] + r * p.w_stride[2] + s * p.w_stride[3];
+    const S* from = w + c * p.w_stride[1] + r * p.w_stride[3] + s * p.w_stride[4];
     for (int64_t k = 0; k < p.K; ++k) to[(l / L * p.K + k) * L + l % L] = r < p.R ? T(from[k * p.w_stride[0]]) : T(0);
   }
 }
