@@ -36,9 +36,7 @@ static ConvProblem problem_from(const std::string& pass, const Sizes& x, const S
   p.isa = current_isa();
   p.threads = threads > 0 ? threads : num_threads();
   p.has_bias = has_bias;
-  const int64_t c = p.Cg();
-  const int64_t nchw[4] = {c * p.R * p.S, p.R * p.S, p.S, 1}, nhwc[4] = {c * p.R * p.S, 1, p.S * c, c};
-  std::copy_n(w_channels_last ? nhwc : nchw, 4, p.w_stride);
+  set_dense_weights(p, w_channels_last ? Layout::nhwc : Layout::nchw);
   return p;
 }
 

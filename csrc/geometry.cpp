@@ -54,7 +54,7 @@ static int64_t places(const char* x_name, int64_t x, const char* kernel_name, in
 
 Sizes conv_output_size(const Sizes& x, const Sizes& w, const Geometry& g) {
   const size_t rank = x.size();
-  TORCHCONV_CHECK(rank == 3 || rank == 4, "x: expected [N, C, L] or [N, C, H, W], got ", to_string(x));
+  TORCHCONV_CHECK(rank >= 3 && rank <= 5, "x: expected [N, C, L], [N, C, H, W] or [N, C, D, H, W], got ", to_string(x));
   TORCHCONV_CHECK(w.size() == rank, "w: expected ", rank, " dimensions as x has, got ", to_string(w));
   check_window(rank - 2, g);
   TORCHCONV_CHECK(g.groups > 0, "groups: expected a positive number, got ", g.groups);
@@ -79,17 +79,20 @@ void check_output_size(const char* name, const Sizes& x, const Sizes& w, const S
 
 ConvProblem make_problem(Pass pass, const Sizes& x, const Sizes& w, const Sizes& y, const Geometry& g) {
   ConvProblem p{};
-  const size_t d = x.size() - 2, u = d - 1;  // u: index of the width
-  const bool flat = d == 1;
+  // Of the dimensions D, H, W (i = 0, 1, 2), those before the first are missing: one place, and nothing around it.
+  const size_t first = 5 - x.size();
+  const auto size = [&](const Sizes& sizes, size_t i) { return i < first ? 1 : sizes[2 + i - first]; };
+  const auto step = [&](const Sizes& steps, size_t i) { return i < first ? 1 : steps[i - first]; };
+  const auto pad = [&](size_t side) { return side < 2 * first ? 0 : g.padding[side - 2 * first]; };
   p.pass = pass;
-  p.N = x[0], p.C = x[1], p.H = flat ? 1 : x[2], p.W = x[2 + u];
-  p.K = w[0], p.R = flat ? 1 : w[2], p.S = w[2 + u];
-  p.P = flat ? 1 : y[2], p.Q = y[2 + u];
+  p.N = x[0], p.C = x[1], p.D = size(x, 0), p.H = size(x, 1), p.W = size(x, 2);
+  p.K = w[0], p.T = size(w, 0), p.R = size(w, 1), p.S = size(w, 2);
+  p.O = size(y, 0), p.P = size(y, 1), p.Q = size(y, 2);
   p.G = g.groups;
-  p.stride_h = flat ? 1 : g.stride[0], p.stride_w = g.stride[u];
-  p.dil_h = flat ? 1 : g.dilation[0], p.dil_w = g.dilation[u];
-  p.pad_top = flat ? 0 : g.padding[0], p.pad_bottom = flat ? 0 : g.padding[1];
-  p.pad_left = g.padding[2 * u], p.pad_right = g.padding[2 * u + 1];
+  p.stride_d = step(g.stride, 0), p.stride_h = step(g.stride, 1), p.stride_w = step(g.stride, 2);
+  p.dil_d = step(g.dilation, 0), p.dil_h = step(g.dilation, 1), p.dil_w = step(g.dilation, 2);
+  p.pad_front = pad(0), p.pad_back = pad(1), p.pad_top = pad(2), p.pad_bottom = pad(3);
+  p.pad_left = pad(4), p.pad_right = pad(5);
   return p;
 }
 
@@ -104,10 +107,17 @@ ConvProblem make_unfold_problem(const char* x_name, const Sizes& x, const Sizes&
   return make_problem(Pass::fwd, x, {1, x[1], kernel_size[0], kernel_size[1]}, {x[0], 1, P, Q}, g);
 }
 
-bool suggests_channels_last(const int64_t* sizes, const int64_t* strides) {
+// The dimensions from the innermost outwards: W H (D) C N, or C W H (D) N.
+static int dimension_from_inside(int i, int rank, Layout layout) {
+  if (layout == Layout::nchw || i == rank - 1) return rank - 1 - i;
+  return i == 0 ? 1 : rank - i;
+}
+
+bool suggests_channels_last(int rank, const int64_t* sizes, const int64_t* strides) {
   if (strides[1] == 0) return false;
   int64_t least = 0;
-  for (int d : {1, 3, 2, 0}) {
+  for (int i = 0; i < rank; ++i) {
+    const int d = dimension_from_inside(i, rank, Layout::nhwc);
     if (sizes[d] == 0 || strides[d] < least) return false;
     if (d == 0 && least == strides[1]) return false;  // ambiguous: torch decides for contiguous
     least = strides[d] * (sizes[d] > 1 ? sizes[d] : 1);
@@ -115,11 +125,10 @@ bool suggests_channels_last(const int64_t* sizes, const int64_t* strides) {
   return true;
 }
 
-bool is_dense(const int64_t* sizes, const int64_t* strides, Layout layout) {
+bool is_dense(int rank, const int64_t* sizes, const int64_t* strides, Layout layout) {
   int64_t expected = 1;
-  const int nchw[4] = {3, 2, 1, 0}, nhwc[4] = {1, 3, 2, 0};
-  for (int i = 0; i < 4; ++i) {
-    const int d = layout == Layout::nchw ? nchw[i] : nhwc[i];
+  for (int i = 0; i < rank; ++i) {
+    const int d = dimension_from_inside(i, rank, layout);
     if (sizes[d] != 1 && strides[d] != expected) return false;
     expected *= sizes[d];
   }

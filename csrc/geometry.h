@@ -24,7 +24,7 @@ Sizes conv_output_size(const Sizes& x, const Sizes& w, const Geometry& g);
 // Throws unless y is what conv_output_size says of x and w. name: what the caller calls y.
 void check_output_size(const char* name, const Sizes& x, const Sizes& w, const Sizes& y, const Geometry& g);
 
-// Fills the sizes, strides, paddings and dilations of a problem; 1-D becomes 2-D with height 1.
+// Fills the sizes, strides, paddings and dilations of a problem; what has no depth or height gets one of 1.
 ConvProblem make_problem(Pass pass, const Sizes& x, const Sizes& w, const Sizes& y, const Geometry& g);
 
 // The convolution with one output channel whose patches unfold takes from x [N, C, H, W] and fold adds to it.
@@ -33,9 +33,9 @@ ConvProblem make_unfold_problem(const char* x_name, const Sizes& x, const Sizes&
 
 std::string to_string(const Sizes& sizes);  // "[1, 2, 3]"
 
-// torch's suggest_memory_format for a 4-D tensor: true for channels_last.
-bool suggests_channels_last(const int64_t* sizes, const int64_t* strides);
-// Whether a 4-D tensor is dense in the given layout; strides of dimensions of size 1 do not matter.
-bool is_dense(const int64_t* sizes, const int64_t* strides, Layout layout);
+// torch's suggest_memory_format for a tensor of rank 4 or 5: true for channels_last and channels_last_3d.
+bool suggests_channels_last(int rank, const int64_t* sizes, const int64_t* strides);
+// Whether a tensor of rank 4 or 5 is dense in the given layout; strides of dimensions of size 1 do not matter.
+bool is_dense(int rank, const int64_t* sizes, const int64_t* strides, Layout layout);
 
 }  // namespace torchconv

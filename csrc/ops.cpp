@@ -62,14 +62,16 @@ void check_bias(const std::optional<Tensor>& bias, int64_t channels, const char*
 
 // channels_last as torch.Tensor.suggest_memory_format decides; 3-D tensors have no such format.
 MemoryFormat format_of(const Tensor& t) {
-  return t.dim() == 4 && suggests_channels_last(t.sizes().data(), t.strides().data()) ? MemoryFormat::ChannelsLast
-                                                                                      : MemoryFormat::Contiguous;
+  const int rank = int(t.dim());
+  const bool last = (rank == 4 || rank == 5) && suggests_channels_last(rank, t.sizes().data(), t.strides().data());
+  return !last ? MemoryFormat::Contiguous : rank == 4 ? MemoryFormat::ChannelsLast : MemoryFormat::ChannelsLast3d;
 }
-Layout layout_of(MemoryFormat f) { return f == MemoryFormat::ChannelsLast ? Layout::nhwc : Layout::nchw; }
+Layout layout_of(MemoryFormat f) { return f == MemoryFormat::Contiguous ? Layout::nchw : Layout::nhwc; }
 
 Tensor make_dense(const Tensor& t, MemoryFormat format) {
-  const bool dense =
-      t.dim() == 4 ? is_dense(t.sizes().data(), t.strides().data(), layout_of(format)) : t.is_contiguous();
+  const int rank = int(t.dim());
+  const bool dense = rank == 4 || rank == 5 ? is_dense(rank, t.sizes().data(), t.strides().data(), layout_of(format))
+                                            : t.is_contiguous();
   return dense ? t : torch::stable::contiguous(t, format);
 }
 
@@ -90,8 +92,10 @@ Tensor empty_strided(int64_t rank, const int64_t* sizes, const int64_t* strides,
 Tensor allocate(const Sizes& sizes, MemoryFormat format, const Tensor& like) {
   int64_t strides[5], next = 1;
   const int64_t rank = int64_t(sizes.size());
-  if (format == MemoryFormat::ChannelsLast && rank == 4) {
-    for (int64_t d : {1, 3, 2, 0}) strides[d] = next, next *= sizes[d];
+  if (format != MemoryFormat::Contiguous && rank >= 4) {
+    strides[1] = 1, next = sizes[1];
+    for (int64_t d = rank - 1; d >= 2; --d) strides[d] = next, next *= sizes[d];
+    strides[0] = next;
   } else {  // sizes of 0 count as 1 here, but not above: so does torch
     for (int64_t d = rank - 1; d >= 0; --d) strides[d] = next, next *= sizes[d] > 1 ? sizes[d] : 1;
   }
@@ -105,8 +109,9 @@ Tensor allocate_workspace(int64_t bytes, const Tensor& like) {
 
 void set_weight_strides(ConvProblem& p, const Tensor& w) {
   const auto s = w.strides();
+  const size_t missing = 5 - s.size();  // of T, R, S: those have one entry, so that their stride does not matter
   p.w_stride[0] = s[0], p.w_stride[1] = s[1];
-  p.w_stride[2] = s.size() == 4 ? s[2] : 0, p.w_stride[3] = s[s.size() - 1];
+  for (size_t i = 2; i < 5; ++i) p.w_stride[i] = i < 2 + missing ? 0 : s[i - missing];
 }
 
 // Picks a row, gives it its workspace and runs it.

@@ -20,7 +20,7 @@ def convolve(x: Tensor, w: Tensor, c: Case) -> Tensor:
     for i, (r, stride, dil) in enumerate(zip(c.kernel, c.stride, c.dilation)):
         windows = windows.unfold(3 + i, dil * (r - 1) + 1, stride)
     windows = windows[(..., *(slice(None, None, dil) for dil in c.dilation))]
-    places, kernel = ("pq", "rs") if len(c.size) == 2 else ("q", "s")
+    places, kernel = ("opq"[-len(c.size) :], "trs"[-len(c.size) :])
     y = torch.einsum(f"ngc{places}{kernel},gkc{kernel}->ngk{places}", windows, w.unflatten(0, (G, c.K // G)))
     return y.flatten(1, 2)
 

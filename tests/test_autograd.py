@@ -17,6 +17,7 @@ SMALL = [
     cases.case("2-D", 2, 2, (5, 4), 3, 3, padding=1),
     cases.case("2-D groups", 1, 4, (5, 6), 6, (3, 2), (2, 1), (1, 0, 2, 1), (1, 2), groups=2),
     cases.case("depthwise", 2, 3, (4, 4), 3, 2, groups=3),
+    cases.case("3-D", 2, 4, (3, 4, 5), 6, (2, 3, 2), (2, 1, 1), (1, 0, 1, 1, 0, 2), (1, 1, 2), groups=2),
 ]
 OPERATORS = ("conv_fwd", "conv_grad_input", "conv_grad_weight", "unfold", "fold", "gemm")
 ROUTES = {"routed": ops, "dispatched": torch.ops.torchconv}
@@ -26,12 +27,16 @@ each_route = pytest.mark.parametrize("route", ROUTES)
 
 
 def arguments(name: str, case: cases.Case, dtype: torch.dtype = torch.float64, requires_grad: bool = True):
-    """(tensors, the rest) of a call; operators with a bias get one. 1-D cases give unfold and fold a height of 1."""
+    """(tensors, the rest) of a call; operators with a bias get one.
+
+    1-D cases give unfold and fold a height of 1, and 3-D ones have no depth there.
+    """
     geometry = (list(case.stride), list(case.padding), list(case.dilation), case.groups, "reference")
     flat = len(case.size) == 1
-    size, kernel = ([1] * flat + list(sizes) for sizes in (case.size, case.kernel))
-    window = [1] * flat + list(case.stride), [0, 0] * flat + list(case.padding), [1] * flat + list(case.dilation)
-    columns = [case.N, case.C * torch.Size(kernel).numel(), torch.Size(case.y_size[2:]).numel()]
+    size, kernel = ([1] * flat + list(sizes)[-2:] for sizes in (case.size, case.kernel))
+    window = [[1] * flat + list(v)[-2:] for v in (case.stride, case.dilation)]
+    window.insert(1, [0, 0] * flat + list(case.padding)[-4:])
+    columns = [case.N, case.C * torch.Size(kernel).numel(), torch.Size(case.y_size[2:][-2:]).numel()]
     sizes, rest = {
         "conv_fwd": ([case.x_size, case.w_size, [case.K]], geometry),
         "conv_grad_input": ([case.y_size, case.w_size, [case.C]], (case.x_size, *geometry)),
@@ -46,8 +51,9 @@ def arguments(name: str, case: cases.Case, dtype: torch.dtype = torch.float64, r
 def torch_conv(x: Tensor, w: Tensor, bias: Tensor | None, stride, padding, dilation, groups, algo) -> Tensor:
     """conv_fwd with torch's own kernels."""
     pads = [p for i in range(len(padding) - 2, -1, -2) for p in padding[i : i + 2]]
-    convolution = (torch.nn.functional.conv1d, torch.nn.functional.conv2d)[x.dim() - 3]
-    return convolution(torch.nn.functional.pad(x, pads), w, bias, stride, 0, dilation, groups)
+    F = torch.nn.functional
+    convolution = (F.conv1d, F.conv2d, F.conv3d)[x.dim() - 3]
+    return convolution(F.pad(x, pads), w, bias, stride, 0, dilation, groups)
 
 
 @each_case
@@ -76,7 +82,7 @@ def test_gradcheck(case, name, route):
     assert gradcheck(lambda *t: call(*t, *rest), tensors, fast_mode=True, **transforms)
 
 
-@pytest.mark.parametrize("case", SMALL[:4:3], ids=str)
+@pytest.mark.parametrize("case", [SMALL[0], SMALL[3], SMALL[5]], ids=str)
 @each_operator
 @each_route
 def test_gradgradcheck(case, name, route):
@@ -113,7 +119,7 @@ def test_forward_mode(name):
 
 @each_operator
 @pytest.mark.parametrize("requires_grad", [False, True])
-@pytest.mark.parametrize("case", [SMALL[1], SMALL[3]], ids=str)
+@pytest.mark.parametrize("case", [SMALL[1], SMALL[3], SMALL[5]], ids=str)
 def test_opcheck(name, requires_grad, case):
     tensors, rest = arguments(name, case, requires_grad=requires_grad)
     opcheck(getattr(torch.ops.torchconv, name).default, (*tensors, *rest))

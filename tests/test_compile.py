@@ -102,6 +102,38 @@ def test_compile_of_the_public_functions():
         torch.testing.assert_close(compiled(x, w, bias), f(x, w, bias))
 
 
+class Network3d(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = torchconv.nn.Conv3d(3, 4, 3, stride=(1, 2, 2), padding="same")
+        self.up = torchconv.nn.ConvTranspose3d(4, 2, (1, 2, 2), stride=(1, 2, 2), groups=2)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.up(self.first(x).relu())
+
+
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last_3d])
+def test_compile_in_three_dimensions(memory_format):
+    model = Network3d()
+    graphs = CompileCounterWithBackend("inductor")
+    compiled = torch.compile(model, fullgraph=True, dynamic=True, backend=graphs)
+    for size in (2, 3, 5, 8, 10), (3, 3, 4, 6, 7):
+        x = torch.randn(size).to(memory_format=memory_format)
+        assert_same(run(compiled, x, model.parameters()), run(model, x, model.parameters()))
+    assert graphs.frame_count == 1
+
+
+def test_export_in_three_dimensions():
+    sizes = {"x": {0: torch.export.Dim("N"), 2: torch.export.Dim("D", min=3), 3: torch.export.Dim("H", min=4)}}
+    model = Network3d().eval()
+    program = torch.export.export(model, (torch.randn(2, 3, 5, 8, 10),), dynamic_shapes=sizes)
+    targets = [str(node.target) for node in program.graph.nodes if "conv" in str(node.target)]
+    assert targets == ["torchconv.conv_fwd.default", "torchconv.conv_grad_input.default"]
+    for size in (1, 3, 4, 6, 10), (3, 3, 7, 9, 10):
+        x = torch.randn(size)
+        torch.testing.assert_close(program.module()(x), model(x))
+
+
 def test_compile_of_strided_same_before_reflection():
     """The padding depends on the size of x, and what follows divides by sizes that depend on it."""
     first = torchconv.nn.Conv2d(3, 4, 3, stride=2, padding="same")

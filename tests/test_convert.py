@@ -55,12 +55,20 @@ class WholeConv(nn.Conv2d):
         return torch.convolution(y, self.weight, None, (2, 1), (1, 0), (1, 2), True, (1, 0), 1)
 
 
+class WholeConv3d(nn.Conv3d):
+    def forward(self, x):
+        y = torch.convolution(x, self.weight, self.bias, (1, 2, 1), (1, 1, 0), (1, 1, 2), False, (0, 0, 0), 1)
+        y = torch.conv_transpose3d(y, self.weight, None, (1, 2, 1), (1, 1, 0), (0, 1, 0), 1, (1, 1, 2))
+        return F.conv3d(y, self.weight, padding="same")
+
+
 SUBCLASSES = [
     (PaddedConv, (2, 3, 8, 7)),
     (StandardizedConv, (2, 3, 9)),
     (ScaledConv, (2, 3, 5, 5)),
     (OperatorConv, (2, 3, 5, 5)),
     (WholeConv, (2, 3, 9, 9)),
+    (WholeConv3d, (2, 3, 4, 5, 6)),
 ]
 
 
@@ -153,13 +161,11 @@ def test_subclasses_compile_in_one_graph(cls, size):
 @pytest.mark.parametrize(
     "name, call",
     [
-        ("conv3d", lambda m, x: F.conv3d(x[None], m.weight[None])),
-        ("conv3d", lambda m, x: torch.ops.aten.conv3d(x[None], m.weight[None])),
         ("conv_tbc", lambda m, x: torch.conv_tbc(x[0], m.weight[0], m.bias)),
         (
             "convolution",
             lambda m, x: torch.ops.aten.convolution.default(
-                x[None], m.weight[None], None, [1, 1, 1], [0, 0, 0], [1, 1, 1], False, [0, 0, 0], 1
+                x[None, None], m.weight[None, None], None, [1] * 4, [0] * 4, [1] * 4, False, [0] * 4, 1
             ),
         ),
         ("mkldnn_convolution", lambda m, x: torch.mkldnn_convolution(x, m.weight, None, [0, 0], [1, 1], [1, 1], 1)),
@@ -170,7 +176,7 @@ def test_other_convolutions_in_a_forward_raise(name, call):
         def forward(self, x):
             return call(self, x)
 
-    with pytest.raises(torchconv.TorchconvError, match=f"^torch.{name}: expected a 1-D or 2-D convolution"):
+    with pytest.raises(torchconv.TorchconvError, match=f"^torch.{name}: expected a 1-D, 2-D or 3-D convolution"):
         torchconv.convert(Other(3, 3, 3))(torch.ones(3, 3, 8, 8))
 
 
@@ -339,12 +345,30 @@ def test_lazy_modules(when):
     assert [type(m) for m in torchconv.revert(model)] == [nn.Conv2d, nn.ConvTranspose2d]
 
 
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last_3d])
+def test_three_dimensions(memory_format):
+    torch.manual_seed(0)
+    model = nn.Sequential(nn.Conv3d(3, 8, 3, padding=1), nn.ReLU(), nn.ConvTranspose3d(8, 4, 2, stride=2))
+    classes, x = [type(m) for m in model], torch.randn(2, 3, 3, 6, 5).to(memory_format=memory_format)
+    expected = both(model, x)
+    torchconv.convert(model)
+    assert model.torchconv_report.converted == {"0": "Conv3d", "2": "ConvTranspose3d"}
+    assert_close(both(model, x), expected, rtol=1e-4, atol=1e-4)
+    assert_runs_on_torchconv(model, x)
+    assert [type(m) for m in torchconv.revert(model)] == classes
+
+
 def test_uninitialised_lazy_modules_can_be_reverted():
     assert type(torchconv.revert(torchconv.convert(nn.LazyConv1d(4, 3)))) is nn.LazyConv1d
 
 
 class LazyPadded(nn.LazyConv2d):
     pass
+
+
+class FourDimensions(nn.modules.conv._ConvNd):
+    def __init__(self):
+        super().__init__(3, 4, *[(3,) * 4, (1,) * 4, (0,) * 4, (1,) * 4], False, (0,) * 4, 1, True, "zeros")
 
 
 def replaced_forward():
@@ -356,7 +380,7 @@ def replaced_forward():
 @pytest.mark.parametrize(
     "make, reason",
     [
-        (lambda: nn.Conv3d(3, 4, 3), "torchconv has modules for Conv1d, Conv2d"),
+        (FourDimensions, "torchconv has modules for torch.nn's Conv1d to Conv3d and"),
         (lambda: nn.Conv2d(3, 4, 3, dtype=torch.complex64), "does not support torch.complex64"),
         (lambda: torchconv.nn.Conv2d(3, 4, 3), "computed by torchconv already"),
         (lambda: torch.jit.trace(nn.Conv2d(1, 1, 1), torch.ones(1, 1, 2, 2)), "compiled by TorchScript"),

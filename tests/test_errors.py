@@ -135,6 +135,29 @@ def test_1d(function, arguments, expected):
         call(function, **{"x": (1, 4, 8), "w": (4, 4, 3), **arguments})
 
 
+@pytest.mark.parametrize("function", [torchconv.conv3d, torchconv.conv_transpose3d])
+@pytest.mark.parametrize(
+    "arguments, expected",
+    [
+        ({"x": (4, 8, 8)}, "x: expected 5 dimensions, or 4 without a batch"),
+        ({"w": (4, 4, 3, 3)}, "w: expected 5 dimensions for conv3d"),
+        ({"stride": (1, 1)}, "stride: expected an int or a sequence of 3, got"),
+        ({"stride": (1, "1", 1)}, "stride: expected an int or a sequence of 3, got"),
+        ({"padding": (1, 1)}, r"padding: expected an int or \(depth, vertical, horizontal\), each of these an int or"),
+        (
+            {"padding": (1, 1.5, 1)},
+            r"padding: expected an int or \(depth, vertical, horizontal\), each of these an int",
+        ),
+        ({"dilation": (1, 0, 1)}, r"dilation: expected positive numbers, got \[1, 0, 1\]"),
+        ({"groups": 3}, "groups: expected a divisor of the 4 "),
+    ],
+    ids=str,
+)
+def test_3d(function, arguments, expected):
+    with pytest.raises(torchconv.TorchconvError, match=f"^{expected}"):
+        call(function, **{"x": (1, 4, 5, 8, 8), "w": (4, 4, 3, 3, 3), **arguments})
+
+
 @pytest.mark.parametrize("function", [torchconv.conv2d, torchconv.conv_transpose2d])
 def test_an_argument_under_both_names(function):
     x, w = torch.zeros(1, 4, 8, 8), torch.zeros(4, 4, 3, 3)
@@ -206,8 +229,10 @@ def test_gemm(a, b, message):
     [
         (torchconv.conv1d, (1, 4, 8), (4, 4, 3), "xw"),
         (torchconv.conv2d, (1, 4, 8, 8), (4, 4, 3, 3), "xw"),
+        (torchconv.conv3d, (1, 4, 5, 8, 8), (4, 4, 3, 3, 3), "xw"),
         (torchconv.conv_transpose1d, (1, 4, 8), (4, 4, 3), "xw"),
         (torchconv.conv_transpose2d, (1, 4, 8, 8), (4, 4, 3, 3), "xw"),
+        (torchconv.conv_transpose3d, (1, 4, 5, 8, 8), (4, 4, 3, 3, 3), "xw"),
         (torchconv.gemm, (4, 8), (8, 4), "ab"),
     ],
 )

@@ -88,6 +88,14 @@ def test_one_dimension():
     assert torchconv.explain((2, 4, 9), (4, 4, 3), padding=((2, 0),)).problem["padding"] == [2, 0]
 
 
+def test_three_dimensions():
+    x, w = torch.zeros(2, 4, 5, 9, 9).to(memory_format=torch.channels_last_3d), (6, 4, 3, 3, 3)
+    problem = torchconv.explain(x, w, padding=((2, 0), 1, (0, 1))).problem
+    assert (problem["padding"], problem["layout"]) == ([2, 0, 1, 1, 0, 1], "nhwc")
+    assert torchconv.explain(x.contiguous(), w).problem["layout"] == "nchw"
+    assert chosen(torchconv.explain((2, 32, 5, 9, 9), (32, 32, 3, 3, 3))) == ["im2col"]
+
+
 def test_the_algorithm_asked_for_is_the_one_chosen():
     explanation = torchconv.explain((2, 4, 9, 9), (4, 4, 3, 3), algo="reference")
     assert chosen(explanation) == ["reference"]
@@ -108,8 +116,9 @@ def test_table_and_dict():
         ({"stride": 0}, "^stride: expected positive numbers, got"),
         ({"x": (1, 3, 8, 8)}, "^w: expected size 3 in dimension 1"),
         ({"x": "image"}, "^x: expected a tensor or a size, got 'image'"),
-        ({"w": (4, 4)}, r"^w: expected 3 or 4 dimensions, got size \[4, 4\]"),
-        ({"w": (4, 4, 1, 3, 3)}, r"^w: expected 3 or 4 dimensions, got size \[4, 4, 1, 3, 3\]"),
+        ({"w": (4, 4)}, r"^w: expected 3, 4 or 5 dimensions, got size \[4, 4\]"),
+        ({"w": (4, 4, 1, 1, 3, 3)}, r"^w: expected 3, 4 or 5 dimensions, got size \[4, 4, 1, 1, 3, 3\]"),
+        ({"w": (4, 4, 1, 3, 3)}, r"^w: expected size 1 in dimension 1"),
         (
             {"x": torch.zeros(1, 4, 8, 8, dtype=torch.int32)},
             "^x: expected dtype float32, .*, got Int",

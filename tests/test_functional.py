@@ -8,10 +8,15 @@ from torch.testing import assert_close
 
 import torchconv
 
-CONV = {1: (torchconv.conv1d, F.conv1d), 2: (torchconv.conv2d, F.conv2d)}
+CONV = {
+    1: (torchconv.conv1d, F.conv1d),
+    2: (torchconv.conv2d, F.conv2d),
+    3: (torchconv.conv3d, F.conv3d),
+}
 TRANSPOSE = {
     1: (torchconv.conv_transpose1d, F.conv_transpose1d),
     2: (torchconv.conv_transpose2d, F.conv_transpose2d),
+    3: (torchconv.conv_transpose3d, F.conv_transpose3d),
 }
 
 
@@ -70,6 +75,30 @@ def test_conv1d(batch, arguments):
 
 
 @pytest.mark.parametrize("batch", [(2,), (), (0,)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"stride": 2, "padding": 1},
+        {"stride": (2, 1, 3), "padding": (0, 2, 1), "dilation": (1, 2, 1)},
+        {"stride": [3], "padding": [2], "dilation": [2]},
+        {"padding": "same", "dilation": (2, 1, 3)},
+        {"padding": "valid", "stride": 2},
+        {"groups": 2, "padding": 1},
+    ],
+)
+def test_conv3d(batch, arguments):
+    channels = 4 // arguments.get("groups", 1)
+    operands = tensors((*batch, 4, 5, 7, 6), (6, channels, 3, 2, 3), (6,))
+    if batch == (0,):  # torch itself has no gradient of an empty batch in 3-D
+        y = torchconv.conv3d(*operands, **arguments)
+        assert y.shape == F.conv3d(*operands, **arguments).shape
+        assert all(not g.any() for g in torch.autograd.grad(y.sum(), operands))
+    else:
+        check(*CONV[3], operands, **arguments)
+
+
+@pytest.mark.parametrize("batch", [(2,), (), (0,)])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(
     "arguments",
@@ -97,12 +126,32 @@ def test_conv_transpose1d(batch, arguments):
     check(*TRANSPOSE[1], tensors((*batch, 4, 7), (4, 6, 3), (6,)), **arguments)
 
 
+@pytest.mark.parametrize("batch", [(2,), ()])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"stride": 2, "padding": 1, "output_padding": 1},
+        {"stride": (3, 2, 1), "padding": (1, 0, 2), "output_padding": (2, 1, 0), "dilation": (2, 1, 1)},
+        {"stride": 2, "output_padding": (4, 0, 3), "dilation": 5},
+        {"groups": 2, "stride": 2},
+    ],
+)
+def test_conv_transpose3d(batch, arguments):
+    groups = arguments.get("groups", 1)
+    check(*TRANSPOSE[3], tensors((*batch, 4, 3, 4, 5), (4, 6 // groups, 3, 2, 2), (6,)), **arguments)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16, torch.float16])
 def test_dtypes(dtype):
     x, w, bias = tensors((2, 3, 8, 8), (5, 3, 3, 3), (5,), dtype=dtype)
     y = torchconv.conv2d(x, w, bias, padding=1)
     assert y.dtype == dtype
     assert_close(y, F.conv2d(x, w, bias, padding=1))
+    x, w, bias = tensors((2, 3, 4, 5, 6), (5, 3, 3, 3, 3), (5,), dtype=dtype)
+    y = torchconv.conv3d(x, w, bias, padding=1)
+    assert y.dtype == dtype
+    assert_close(y, F.conv3d(x.double(), w.double(), bias.double(), padding=1).to(dtype))
 
 
 def test_channels_last_stays_channels_last():
@@ -110,6 +159,23 @@ def test_channels_last_stays_channels_last():
     x = x.detach().contiguous(memory_format=torch.channels_last)
     for function in (torchconv.conv2d, torchconv.conv_transpose2d):
         assert function(x, w).is_contiguous(memory_format=torch.channels_last)
+    x, w = tensors((2, 8, 3, 4, 5), (8, 8, 2, 3, 3))
+    x = x.detach().contiguous(memory_format=torch.channels_last_3d)
+    for function in (torchconv.conv3d, torchconv.conv_transpose3d):
+        assert function(x, w).is_contiguous(memory_format=torch.channels_last_3d)
+
+
+def test_six_sided_padding_of_a_transposed_convolution_crops():
+    x, w = tensors((2, 3, 3, 4, 5), (3, 4, 3, 4, 4))
+    whole = F.conv_transpose3d(x, w, stride=2)
+    cropped = torchconv.conv_transpose3d(x, w, stride=2, padding=((2, 1), (1, 2), (0, 3)))
+    assert_close(cropped, whole[:, :, 2:-1, 1:-2, : whole.shape[4] - 3])
+
+
+def test_strided_same_in_three_dimensions():
+    x, w = tensors((1, 2, 5, 6, 7), (3, 2, 3, 2, 4))
+    y = torchconv.conv3d(x, w, stride=(2, 3, 1), padding="same")
+    assert_close(y, F.conv3d(F.pad(x, (1, 2, 0, 0, 1, 1)), w, stride=(2, 3, 1)))
 
 
 def test_no_input_channels():
@@ -153,6 +219,13 @@ def test_flip_2d(transposed):
     assert_close(ours(x, w, flip=True), torchs(x, w.flip(2, 3)))
 
 
+@pytest.mark.parametrize("transposed", [False, True])
+def test_flip_3d(transposed):
+    x, w = tensors((1, 2, 4, 5, 6), (2, 2, 2, 3, 2))
+    ours, torchs = TRANSPOSE[3] if transposed else CONV[3]
+    assert_close(ours(x, w, flip=True), torchs(x, w.flip(2, 3, 4)))
+
+
 @pytest.mark.parametrize(
     "padding, sides",
     [
@@ -170,6 +243,24 @@ def test_four_sided_padding(padding, sides):
         return F.conv2d(F.pad(x, (left, right, top, bottom)), w, bias, stride)
 
     check(torchconv.conv2d, padded, (x, w, bias), padding=padding, stride=2)
+
+
+@pytest.mark.parametrize(
+    "padding, sides",
+    [
+        (((1, 2), (3, 0), (0, 1)), (1, 2, 3, 0, 0, 1)),
+        ((1, (0, 2), 3), (1, 1, 0, 2, 3, 3)),
+        ((0, 1, 2), (0, 0, 1, 1, 2, 2)),
+        (((2, 1),), (2, 1, 2, 1, 2, 1)),
+    ],
+)
+def test_six_sided_padding(padding, sides):
+    x, w, bias = tensors((2, 3, 4, 5, 6), (4, 3, 2, 3, 3), (4,))
+
+    def padded(x, w, bias, padding, stride):
+        return F.conv3d(F.pad(x, (*sides[4:], *sides[2:4], *sides[:2])), w, bias, stride)
+
+    check(torchconv.conv3d, padded, (x, w, bias), padding=padding, stride=2)
 
 
 def test_two_sided_padding():

@@ -46,7 +46,8 @@ class Problem:
 
 @st.composite
 def problems(draw, transposed: bool) -> Problem:
-    d = draw(st.sampled_from([1, 2]))
+    d = draw(st.sampled_from([1, 2, 2, 3]))
+    largest = (11, 11, 6)[d - 1]  # what reference's naive loops can do in time
 
     def per_dimension(strategy):
         return tuple(draw(strategy) for _ in range(d))
@@ -60,8 +61,8 @@ def problems(draw, transposed: bool) -> Problem:
         C=C,
         K=K,
         groups=draw(st.sampled_from([1, 1, 2, 3])),
-        size=per_dimension(st.integers(1 if transposed else 0, 11)),  # torch transposes no empty image
-        kernel=per_dimension(st.integers(1, 6)),
+        size=per_dimension(st.integers(1 if transposed else 0, largest)),  # torch transposes no empty image
+        kernel=per_dimension(st.integers(1, 6 if d < 3 else 3)),
         stride=stride,
         padding=per_dimension(st.tuples(st.integers(0, 4), st.integers(0, 4))),
         dilation=dilation,
@@ -78,13 +79,13 @@ def problems(draw, transposed: bool) -> Problem:
 
 def torch_conv(p: Problem, x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
     pads = [side for pair in reversed(p.padding) for side in pair]
-    conv = F.conv1d if len(p.size) == 1 else F.conv2d
+    conv = (F.conv1d, F.conv2d, F.conv3d)[len(p.size) - 1]
     return conv(F.pad(x, pads), w, bias, p.stride, 0, p.dilation, p.groups)
 
 
 def torch_conv_transpose(p: Problem, x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
     """Padding of a transposed convolution takes away from its output."""
-    conv = F.conv_transpose1d if len(p.size) == 1 else F.conv_transpose2d
+    conv = (F.conv_transpose1d, F.conv_transpose2d, F.conv_transpose3d)[len(p.size) - 1]
     y = conv(x, w, bias, p.stride, 0, p.output_padding, p.groups, p.dilation)
     for i, (before, after) in enumerate(p.padding):
         y = y.narrow(2 + i, before, y.shape[2 + i] - before - after)
@@ -93,9 +94,10 @@ def torch_conv_transpose(p: Problem, x: Tensor, w: Tensor, bias: Tensor | None) 
 
 def our_conv(p: Problem, x: Tensor, w: Tensor, bias: Tensor | None) -> Tensor:
     if p.transposed:
-        conv = torchconv.conv_transpose1d if len(p.size) == 1 else torchconv.conv_transpose2d
+        convs = (torchconv.conv_transpose1d, torchconv.conv_transpose2d, torchconv.conv_transpose3d)
+        conv = convs[len(p.size) - 1]
         return conv(x, w, bias, p.stride, p.padding, p.output_padding, p.groups, p.dilation, algo=p.algo)
-    conv = torchconv.conv1d if len(p.size) == 1 else torchconv.conv2d
+    conv = (torchconv.conv1d, torchconv.conv2d, torchconv.conv3d)[len(p.size) - 1]
     return conv(x, w, bias, p.stride, p.padding, p.dilation, p.groups, algo=p.algo)
 
 

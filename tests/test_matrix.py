@@ -23,6 +23,7 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.f
 LAYOUTS = ("nchw", "nhwc", "nhwc and nchw", "nchw and nhwc", "strided", "expanded")
 ISAS = ("baseline", "avx2", "avx512")
 FILLS = ("integers", "normal")
+LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by rank
 
 
 class Cell(NamedTuple):
@@ -125,15 +126,15 @@ def explain(cell: Cell, a: Tensor, b: Tensor) -> dict:
     c = cases.BY_NAME[cell.case]
     candidates = _C.explain(
         cell.pass_, c.x_size, c.w_size, c.stride, c.padding, c.dilation, c.groups, cell.algo, cell.dtype,
-        "nhwc" if output_format(a) == torch.channels_last else "nchw", cell.device, cell.bias,
-        w_channels_last=b.dim() == 4 and b.is_contiguous(memory_format=torch.channels_last),
+        "nchw" if output_format(a) == torch.contiguous_format else "nhwc", cell.device, cell.bias,
+        w_channels_last=b.dim() in LAST and b.is_contiguous(memory_format=LAST[b.dim()]),
     )  # fmt: skip
     return next(d for d in candidates if d["algo"] == cell.algo)
 
 
 def output_format(first: Tensor) -> torch.memory_format:
     """Results take the memory format of the first operand, by torch's own rule."""
-    return torch._prims_common.suggest_memory_format(first) if first.dim() == 4 else torch.contiguous_format
+    return torch._prims_common.suggest_memory_format(first) if first.dim() in LAST else torch.contiguous_format
 
 
 def products_per_output(cell: Cell) -> int:
@@ -231,7 +232,7 @@ def test_predicted_error(row, dtype, case):
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-@pytest.mark.parametrize("case", ["3x3", "many places", "long batch"])
+@pytest.mark.parametrize("case", ["3x3", "many places", "long batch", "3-D"])
 def test_same_bits_whatever_the_workspace_held(row, case, layout, threads):
     cell = cell_of(row, case, "float32", layout, threads)
     torch.set_num_threads(threads)

@@ -11,7 +11,7 @@ from torch.testing import assert_close
 
 import torchconv
 
-NAMES = ["Conv1d", "Conv2d", "ConvTranspose1d", "ConvTranspose2d"]
+NAMES = ["Conv1d", "Conv2d", "Conv3d", "ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"]
 
 
 def pair(name, *args, **kwargs):
@@ -23,7 +23,7 @@ def pair(name, *args, **kwargs):
 
 
 def example(name, channels=4, batch=(2,)):
-    return torch.randn(*batch, channels, *(9, 8)[: int(name[-2])])
+    return torch.randn(*batch, channels, *(9, 8, 7)[: int(name[-2])])
 
 
 @pytest.mark.parametrize("batch", [(2,), ()])
@@ -62,6 +62,15 @@ def test_four_sided_padding(mode):
     assert_close(m(x), F.conv2d(padded, m.weight, m.bias))
 
 
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+def test_six_sided_padding(mode):
+    m = torchconv.nn.Conv3d(4, 6, 3, padding=((1, 2), 0, (2, 1)), padding_mode=mode)
+    assert "padding=((1, 2), (0, 0), (2, 1))" in repr(m)
+    x = example("Conv3d")
+    padded = F.pad(x, (2, 1, 0, 0, 1, 2), mode="constant" if mode == "zeros" else mode)
+    assert_close(m(x), F.conv3d(padded, m.weight, m.bias))
+
+
 @pytest.mark.parametrize("mode", ["zeros", "circular"])
 def test_strided_same(mode):
     m = torchconv.nn.Conv2d(4, 6, 3, stride=(2, 1), padding="same", padding_mode=mode)
@@ -71,7 +80,7 @@ def test_strided_same(mode):
     assert_close(m(x), F.conv2d(padded, m.weight, m.bias, stride=(2, 1)))
 
 
-@pytest.mark.parametrize("name", ["ConvTranspose1d", "ConvTranspose2d"])
+@pytest.mark.parametrize("name", ["ConvTranspose1d", "ConvTranspose2d", "ConvTranspose3d"])
 def test_output_size(name):
     ours, torchs = pair(name, 4, 6, 3, stride=3, padding=1)
     x = example(name)

@@ -10,8 +10,10 @@ import torchconv
 OPS = {
     "nn.functional.conv1d": torchconv.conv1d,
     "nn.functional.conv2d": torchconv.conv2d,
+    "nn.functional.conv3d": torchconv.conv3d,
     "nn.functional.conv_transpose1d": torchconv.conv_transpose1d,
     "nn.functional.conv_transpose2d": torchconv.conv_transpose2d,
+    "nn.functional.conv_transpose3d": torchconv.conv_transpose3d,
     "nn.functional.unfold": torchconv.unfold,
 }
 OPINFOS = [op for op in op_db if op.name in OPS]
@@ -22,6 +24,13 @@ def value_and_gradients(function, sample, change):
     operands = [change(t) if isinstance(t, torch.Tensor) else t for t in (sample.input, *sample.args)]
     y = function(*operands, **sample.kwargs)
     return [y, *torch.autograd.grad(y, [t for t in operands if isinstance(t, torch.Tensor)], torch.ones_like(y))]
+
+
+def tolerance(exact, dtype):
+    """torch's own, but where the terms of long sums in float32 cancel: torch is beyond it there too, in 3-D."""
+    if dtype != torch.float32 or exact.numel() == 0:
+        return {}
+    return {"rtol": 1.3e-6, "atol": max(1e-5, 2e-6 * exact.abs().max().item())}
 
 
 def test_torch_has_samples_for_every_function():
@@ -36,12 +45,13 @@ def test_samples(op, dtype):
         # Against torch in float64: in float16 torch itself is further from it than its own tolerance.
         expected = value_and_gradients(op, sample, lambda t: t.detach().double().requires_grad_())
         assert y.dtype == dtype
-        assert_close([y, *grads], [t.to(dtype) for t in expected])
+        for ours, exact in zip([y, *grads], expected, strict=True):
+            assert_close(ours, exact.to(dtype), **tolerance(exact, dtype))
 
 
 @pytest.mark.parametrize("op", [op for op in OPINFOS if op.error_inputs_func is not None], ids=lambda op: op.name)
 def test_error_inputs(op):
-    errors = list(op.error_inputs("cpu"))
+    errors = [e for e in op.error_inputs("cpu") if "is not supported for strided" not in e.error_regex]  # here it is
     assert errors
     for error in errors:
         sample = error.sample_input

@@ -49,7 +49,7 @@ def test_against_torch(case):
     o = operands(case, torch.float64, "normal")
     x, w = o.x.clone().requires_grad_(), o.w.clone().requires_grad_()
     pads = [p for pair in reversed(list(zip(case.padding[::2], case.padding[1::2]))) for p in pair]
-    conv = F.conv1d if len(case.size) == 1 else F.conv2d
+    conv = (F.conv1d, F.conv2d, F.conv3d)[len(case.size) - 1]
     y = conv(F.pad(x, pads), w, None, case.stride, 0, case.dilation, case.groups)
     grad_x, grad_w = torch.autograd.grad(y, (x, w), o.grad_y)
     for pass_, value in zip(PASSES, (y, grad_x, grad_w)):

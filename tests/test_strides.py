@@ -140,6 +140,60 @@ def test_unfold_fold_and_gemm(layout):
         assert (fake.shape, fake.stride()) == (real.shape, real.stride())
 
 
+# N, C, D, H, W, K, groups: the kernel is 1 along dimensions of size 1, else 2.
+SHAPES_3D = [
+    (2, 3, 3, 4, 5, 6, 1),
+    (2, 4, 3, 4, 5, 2, 2),
+    (1, 3, 3, 4, 5, 1, 1),
+    (2, 1, 3, 4, 5, 1, 1),
+    (2, 3, 1, 1, 1, 4, 1),
+    (2, 3, 1, 4, 5, 2, 1),
+    (2, 3, 4, 1, 1, 2, 1),
+    (1, 1, 1, 1, 1, 1, 1),
+    (2, 3, 2, 2, 2, 4, 1),
+    (0, 3, 3, 4, 5, 6, 1),
+    (2, 0, 3, 4, 5, 6, 1),
+    (2, 3, 3, 4, 5, 0, 1),
+]
+LAYOUTS_3D = {
+    "contiguous": lambda t: t,
+    "channels_last": lambda t: t.to(memory_format=torch.channels_last_3d),
+    "transposed": lambda t: t.transpose(2, 3).contiguous().transpose(2, 3),
+    "expanded": lambda t: t[:1, :1].expand(t.shape),
+    "expanded batch": lambda t: t[:1].to(memory_format=torch.channels_last_3d).expand(t.shape),
+    "sliced": lambda t: t.repeat(1, 1, 1, 1, 2)[..., ::2],
+    "sliced channels_last": lambda t: t.repeat(1, 2, 1, 1, 1).to(memory_format=torch.channels_last_3d)[:, ::2],
+    "shallow channels_last": lambda t: t.repeat(1, 1, 2, 1, 1).to(memory_format=torch.channels_last_3d)[
+        :, :, : t.size(2)
+    ],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES_3D, ids=lambda s: "x".join(map(str, s)))
+@pytest.mark.parametrize(("image", "weight"), list(itertools.product(LAYOUTS_3D, WEIGHTS)))
+def test_three_dimensions(shape, image, weight):
+    """Results take the format of their first operand, and fake and meta tensors have the strides of real ones."""
+    N, C, D, H, W, K, groups = shape
+    kernel = [min(n, 2) for n in (D, H, W)]
+    sizes = [N, C, D, H, W], [K, C // groups, *kernel], [N, K, *(n - r + 1 for n, r in zip((D, H, W), kernel))]
+    plain = [torch.randn(size) for size in sizes]
+    x, grad_y, w = LAYOUTS_3D[image](plain[0]), LAYOUTS_3D[image](plain[2]), LAYOUTS_3D[weight](plain[1])
+    rest = ([1] * 3, [0] * 6, [1] * 3, groups, "reference")
+    for call, pair in (
+        (lambda a, b: ops.conv_fwd(a, b, None, *rest), (x, w)),
+        (lambda a, b: ops.conv_grad_input(a, b, None, x.shape, *rest), (grad_y, w)),
+        (lambda a, b: ops.conv_grad_weight(a, b, w.shape, *rest), (x, grad_y)),
+    ):
+        real = call(*pair)
+        assert real.stride() == torch.empty(real.shape).to(memory_format=suggested(pair[0])).stride()
+        torch.testing.assert_close(real, call(*(t.contiguous() for t in pair)))
+        with FakeTensorMode() as mode:
+            fake = call(*map(mode.from_tensor, pair))
+        meta = call(*(torch.empty_strided(t.shape, t.stride(), device="meta") for t in pair))
+        for shadow in (fake, meta):
+            assert (shadow.shape, shadow.stride(), shadow.dtype) == (real.shape, real.stride(), real.dtype)
+
+
 def test_gradients_take_the_formats_of_their_tensors():
     """A channels_last network trains in channels_last, though its weights stay as they are."""
     x, w, grad_y = operands(SHAPES[0])

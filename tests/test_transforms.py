@@ -94,9 +94,18 @@ def test_vmap_copies_no_weights():
     assert seen == [(5 * x.shape[0], w.data_ptr())]
 
 
-@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
-def test_vmap_over_channels_last(memory_format):
-    (x, w, bias), rest = arguments("conv_fwd", SMALL[2], requires_grad=False)
+@pytest.mark.parametrize(
+    ("case", "memory_format"),
+    [
+        (SMALL[2], torch.contiguous_format),
+        (SMALL[2], torch.channels_last),
+        (SMALL[5], torch.contiguous_format),
+        (SMALL[5], torch.channels_last_3d),
+    ],
+    ids=str,
+)
+def test_vmap_over_channels_last(case, memory_format):
+    (x, w, bias), rest = arguments("conv_fwd", case, requires_grad=False)
     x = torch.randn(BATCH * x.shape[0], *x.shape[1:]).double().to(memory_format=memory_format)
     y = torch.vmap(lambda x: ops.conv_fwd(x, w, bias, *rest))(x.unflatten(0, (BATCH, -1)))
     torch.testing.assert_close(y.flatten(0, 1), ops.conv_fwd(x, w, bias, *rest))
@@ -132,7 +141,7 @@ def test_ensemble():
         torch.testing.assert_close(ours, theirs)
 
 
-@pytest.mark.parametrize("case", [SMALL[0], SMALL[3]], ids=str)
+@pytest.mark.parametrize("case", [SMALL[0], SMALL[3], SMALL[5]], ids=str)
 @pytest.mark.parametrize("argnum", [0, 1, 2])
 def test_derivatives_of_conv_fwd_are_torchs(case, argnum):
     """grad, jvp, both Jacobians, the Hessian and mixed compositions."""

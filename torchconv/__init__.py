@@ -5,7 +5,17 @@ from torchconv._build import VERSION as __version__
 from torchconv._enabled import enabled, stats
 from torchconv.convert import ConversionReport, convert, revert
 from torchconv.errors import TorchconvError
-from torchconv.functional import conv1d, conv2d, conv_transpose1d, conv_transpose2d, fold, gemm, unfold
+from torchconv.functional import (
+    conv1d,
+    conv2d,
+    conv3d,
+    conv_transpose1d,
+    conv_transpose2d,
+    conv_transpose3d,
+    fold,
+    gemm,
+    unfold,
+)
 from torchconv.plan import Explanation, explain, precision, set_precision
 
 __all__ = [
@@ -15,8 +25,10 @@ __all__ = [
     "__version__",
     "conv1d",
     "conv2d",
+    "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
+    "conv_transpose3d",
     "convert",
     "enabled",
     "explain",

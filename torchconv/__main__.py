@@ -34,9 +34,10 @@ def _info(args: argparse.Namespace) -> None:
 
 
 def _explain(args: argparse.Namespace) -> None:
-    layout = torch.channels_last if args.channels_last else torch.contiguous_format
     x, w = (torch.empty(size, dtype=getattr(torch, args.dtype), device="meta") for size in (args.x, args.w))
-    x = x.to(memory_format=layout) if x.dim() == 4 else x
+    formats = {4: torch.channels_last, 5: torch.channels_last_3d}
+    if args.channels_last and x.dim() in formats:
+        x = x.to(memory_format=formats[x.dim()])
     found = explain(x, w, None, args.stride, args.padding, args.dilation, args.groups, args.algo)
     print(json.dumps(found.as_dict(), indent=2) if args.json else found)
 

@@ -43,8 +43,10 @@ def entries(name: str, value: Any, d: int, expected: str) -> Sequence[Any]:
 
 
 def _is_plain(value: Any, d: int) -> bool:
-    """Whether value is what modules give: one int per dimension, of which there are one or two. Saves 1 us a call."""
-    return type(value) is tuple and len(value) == d and type(value[0]) is int and type(value[-1]) is int
+    """Whether value is what modules give: one int per dimension, of which there are one to three. Saves 1 us a call."""
+    if type(value) is not tuple or len(value) != d or type(value[0]) is not int or type(value[-1]) is not int:
+        return False
+    return d < 3 or type(value[1]) is int
 
 
 def per_dimension(name: str, value: Any, d: int) -> tuple[int, ...]:
@@ -58,14 +60,20 @@ def per_dimension(name: str, value: Any, d: int) -> tuple[int, ...]:
 
 
 def sides(padding: Any, d: int) -> tuple[int, ...]:
-    """(top, bottom, left, right) from an int or one entry per dimension, each an int or a pair (before, after)."""
+    """(front, back, top, bottom, left, right), or the last of these for fewer dimensions.
+
+    From an int or one entry per dimension, each an int or a pair (before, after).
+    """
     if _is_plain(padding, d):
+        if d == 3:
+            return (padding[0], padding[0], padding[1], padding[1], padding[2], padding[2])
         return (padding[0], padding[0], padding[-1], padding[-1])[: 2 * d]
     if isinstance(padding, str):
         raise TorchconvError(f"padding: expected numbers here, got {padding!r}")
     expected = "an int or ((left, right),)"
-    if d == 2:
-        expected = "an int or (vertical, horizontal), each of these an int or a pair (before, after)"
+    if d > 1:
+        names = "depth, vertical, horizontal" if d == 3 else "vertical, horizontal"
+        expected = f"an int or ({names}), each of these an int or a pair (before, after)"
     out: list[int] = []
     for entry in entries("padding", padding, d, expected):
         pair = entry if isinstance(entry, (tuple, list)) and len(entry) == 2 else (entry, entry)

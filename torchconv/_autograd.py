@@ -78,7 +78,7 @@ def build(name: str) -> Operator:
                 raise
             raise TorchconvError(message) from None
         if tensors > arity:
-            grads.append(g.sum((0, 2, 3)[: g.dim() - 1]) if needed[arity] else None)
+            grads.append(g.sum((0, 2, 3, 4)[: g.dim() - 1]) if needed[arity] else None)
         return *grads, *[None] * (len(needed) - len(grads))
 
     class Eager(torch.autograd.Function):

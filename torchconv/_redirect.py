@@ -19,17 +19,17 @@ def _convolution(
 ) -> Tensor:  # fmt: skip
     """torch.convolution, which is all of them in one."""
     d = weight.dim() - 2
-    if d not in (1, 2):
+    if d not in (1, 2, 3):
         _refuse("convolution")
     if transposed:
-        transpose = functional.conv_transpose1d if d == 1 else functional.conv_transpose2d
+        transpose = (functional.conv_transpose1d, functional.conv_transpose2d, functional.conv_transpose3d)[d - 1]
         return transpose(input, weight, bias, stride, padding, output_padding, groups, dilation)
-    conv = functional.conv1d if d == 1 else functional.conv2d
+    conv = (functional.conv1d, functional.conv2d, functional.conv3d)[d - 1]
     return conv(input, weight, bias, stride, padding, dilation, groups)
 
 
 def _refuse(name: str, *args: Any, **kwargs: Any) -> NoReturn:
-    expected = "a 1-D or 2-D convolution in the forward of a converted module"
+    expected = "a 1-D, 2-D or 3-D convolution in the forward of a converted module"
     raise TorchconvError(f"torch.{name}: expected {expected}, got one that torchconv does not have")
 
 
@@ -41,8 +41,10 @@ def _replacements() -> dict[Any, Callable[..., Any]]:
     ours = {
         "conv1d": functional.conv1d,
         "conv2d": functional.conv2d,
+        "conv3d": functional.conv3d,
         "conv_transpose1d": functional.conv_transpose1d,
         "conv_transpose2d": functional.conv_transpose2d,
+        "conv_transpose3d": functional.conv_transpose3d,
         "convolution": _convolution,
     }
     found: dict[Any, Callable[..., Any]] = {}

@@ -24,12 +24,16 @@ ModuleT = TypeVar("ModuleT", bound=torch.nn.Module)
 _TORCHCONV_CLASS: dict[type, type] = {
     torch.nn.Conv1d: nn.Conv1d,
     torch.nn.Conv2d: nn.Conv2d,
+    torch.nn.Conv3d: nn.Conv3d,
     torch.nn.ConvTranspose1d: nn.ConvTranspose1d,
     torch.nn.ConvTranspose2d: nn.ConvTranspose2d,
+    torch.nn.ConvTranspose3d: nn.ConvTranspose3d,
     torch.nn.LazyConv1d: nn.LazyConv1d,
     torch.nn.LazyConv2d: nn.LazyConv2d,
+    torch.nn.LazyConv3d: nn.LazyConv3d,
     torch.nn.LazyConvTranspose1d: nn.LazyConvTranspose1d,
     torch.nn.LazyConvTranspose2d: nn.LazyConvTranspose2d,
+    torch.nn.LazyConvTranspose3d: nn.LazyConvTranspose3d,
 }
 _TORCH_CLASS = {ours: torchs for torchs, ours in _TORCHCONV_CLASS.items()}
 
@@ -75,7 +79,7 @@ def convert(model: ModuleT) -> ModuleT:
 
     Modules of torch.nn's classes become their torchconv.nn counterparts. A subclass keeps its own forward, in which
     the calls of torch's convolution functions (torch.conv2d, torch.nn.functional.conv2d and so on) go to torchconv;
-    one that torchconv does not have, such as torch.conv3d, raises when it is called.
+    one that torchconv does not have, such as torch.conv_tbc, raises when it is called.
     Only classes change: parameters, state_dict, hooks, parametrizations, pruning, optimizers and wrappers stay.
     Converting twice changes nothing more; revert() undoes it.
 
@@ -153,7 +157,7 @@ def _reason_against(module: torch.nn.Module, cls: type) -> str | None:
     if issubclass(cls, tuple(_TORCH_CLASS)):
         return "computed by torchconv already"
     if not issubclass(cls, tuple(_TORCHCONV_CLASS)):
-        return "torchconv has modules for Conv1d, Conv2d, ConvTranspose1d and ConvTranspose2d only"
+        return "torchconv has modules for torch.nn's Conv1d to Conv3d and ConvTranspose1d to ConvTranspose3d only"
     if "forward" in vars(module):
         return "its forward was replaced on the instance, and what that calls is unknown"
     if cls not in _TORCHCONV_CLASS and any(map(is_lazy, module.parameters())):

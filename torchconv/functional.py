@@ -118,6 +118,49 @@ def conv2d(
     return _conv(2, x, w, bias, stride, padding, dilation, groups, algo, flip, input, weight)
 
 
+def conv3d(
+    x: Tensor = _GIVEN_BY_NAME,
+    w: Tensor = _GIVEN_BY_NAME,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    dilation: Ints = 1,
+    groups: int = 1,
+    algo: str = "auto",
+    flip: bool = False,
+    *,
+    input: Tensor | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """3-D convolution: torch.nn.functional.conv3d with a choice of algorithm.
+
+    Args:
+        x: [N, C, D, H, W] or [C, D, H, W]; float32, float64, float16 or bfloat16, in any memory format.
+        w: [K, C / groups, T, R, S], of x's dtype and device.
+        bias: [K] or None.
+        stride, dilation: an int, (int,) for all dimensions, or (depth, vertical, horizontal).
+        padding: an int, (int,), (depth, vertical, horizontal), each of these an int or a pair (before, after) as in
+            ((front, back), (top, bottom), (left, right)), "valid", or "same" for ceil(D / stride) x ceil(H / stride) x
+            ceil(W / stride) outputs.
+        groups, algo, flip: as in conv2d.
+
+    Returns:
+        [N, K, O, P, Q] in x's memory format, or [K, O, P, Q] for an x without a batch.
+
+    Raises:
+        TorchconvError: an argument is wrong, or `algo` cannot run the problem. The message names the argument.
+
+    Example:
+        >>> import torch, torchconv
+        >>> x, w = torch.ones(1, 3, 4, 8, 8), torch.ones(16, 3, 3, 3, 3)
+        >>> torchconv.conv3d(x, w, stride=(1, 2, 2), padding="same").shape
+        torch.Size([1, 16, 4, 4, 4])
+        >>> torchconv.conv3d(x, w, padding=((2, 0), 1, 1)).shape  # causal in time
+        torch.Size([1, 16, 4, 8, 8])
+    """
+    return _conv(3, x, w, bias, stride, padding, dilation, groups, algo, flip, input, weight)
+
+
 def conv_transpose1d(
     x: Tensor = _GIVEN_BY_NAME,
     w: Tensor = _GIVEN_BY_NAME,
@@ -201,6 +244,49 @@ def conv_transpose2d(
         torch.Size([1, 3, 8, 8])
     """
     return _conv_transpose(2, x, w, bias, stride, padding, output_padding, groups, dilation, algo, flip, input, weight)
+
+
+def conv_transpose3d(
+    x: Tensor = _GIVEN_BY_NAME,
+    w: Tensor = _GIVEN_BY_NAME,
+    bias: Tensor | None = None,
+    stride: Ints = 1,
+    padding: Padding = 0,
+    output_padding: Ints = 0,
+    groups: int = 1,
+    dilation: Ints = 1,
+    algo: str = "auto",
+    flip: bool = False,
+    *,
+    input: Tensor | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """3-D transposed convolution: torch.nn.functional.conv_transpose3d with a choice of algorithm.
+
+    Args:
+        x: [N, C, D, H, W] or [C, D, H, W]; float32, float64, float16 or bfloat16, in any memory format.
+        w: [C, K / groups, T, R, S], of x's dtype and device.
+        bias: [K] or None.
+        stride, dilation: an int, (int,) for all dimensions, or (depth, vertical, horizontal).
+        padding: an int, (int,) or (depth, vertical, horizontal), each of these an int or a pair (before, after): what
+            it takes away from the sides of the output.
+        output_padding: added at the back, bottom and right of the output; less than stride or dilation.
+        groups, algo, flip: as in conv_transpose2d.
+
+    Returns:
+        [N, K, O, P, Q] in x's memory format, without N if x has none, where
+        O = (D - 1) * stride - front - back + dilation * (T - 1) + output_padding + 1, and P and Q alike.
+
+    Raises:
+        TorchconvError: an argument is wrong, or `algo` cannot run the problem. The message names the argument.
+
+    Example:
+        >>> import torch, torchconv
+        >>> x, w = torch.ones(1, 8, 2, 4, 4), torch.ones(8, 3, 3, 3, 3)
+        >>> torchconv.conv_transpose3d(x, w, stride=2, padding=1, output_padding=1).shape
+        torch.Size([1, 3, 4, 8, 8])
+    """
+    return _conv_transpose(3, x, w, bias, stride, padding, output_padding, groups, dilation, algo, flip, input, weight)
 
 
 def unfold(
@@ -336,7 +422,7 @@ def _conv(
         x, w = _torch_names(x, w, input, weight)
     if has_torch_function_variadic(x, w, bias):
         rest = (stride, padding, dilation, groups, algo, flip)
-        return handle_torch_function(conv1d if d == 1 else conv2d, (x, w, bias), x, w, bias, *rest)
+        return handle_torch_function((conv1d, conv2d, conv3d)[d - 1], (x, w, bias), x, w, bias, *rest)
     try:
         if x.dim() != d + 2:
             rest = (stride, padding, dilation, groups, algo, flip)
@@ -374,7 +460,8 @@ def _conv_transpose(
         x, w = _torch_names(x, w, input, weight)
     if has_torch_function_variadic(x, w, bias):
         rest = (stride, padding, output_padding, groups, dilation, algo, flip)
-        return handle_torch_function(conv_transpose1d if d == 1 else conv_transpose2d, (x, w, bias), x, w, bias, *rest)
+        function = (conv_transpose1d, conv_transpose2d, conv_transpose3d)[d - 1]
+        return handle_torch_function(function, (x, w, bias), x, w, bias, *rest)
     y_size: tuple[int, ...] = ()
     try:
         if x.dim() != d + 2:

@@ -1,9 +1,9 @@
 """The routed operators: torch.ops.torchconv.*, differentiable to any order in every mode that PyTorch has.
 
-x is [N, C, W] or [N, C, H, W], w is [K, C / groups, S] or [K, C / groups, R, S], y is [N, K, Q] or [N, K, P, Q], all of
-one dtype (float32, float64, float16, bfloat16) on one device. padding has two entries per spatial dimension:
-[left, right] or [top, bottom, left, right]. algo names an algorithm, or "auto". Bad arguments raise RuntimeError.
-functional.py has the everyday signatures.
+x is [N, C, D, H, W], w is [K, C / groups, T, R, S], y is [N, K, O, P, Q], all three without depth (D, T, O) in 2-D and
+without height (H, R, P) too in 1-D; all of one dtype (float32, float64, float16, bfloat16) on one device. padding has
+two entries per spatial dimension: [front, back, top, bottom, left, right], or the last four or two of these. algo names
+an algorithm, or "auto". Bad arguments raise RuntimeError. functional.py has the everyday signatures.
 """
 
 from collections.abc import Sequence

@@ -140,8 +140,8 @@ def explain(
     why no other one does. Nothing is computed.
 
     Args:
-        x, w: tensors, or sizes where there are none yet: [N, C, H, W] and [K, C / groups, R, S], or [N, C, L] and
-            [K, C / groups, S]. Sizes stand for float32 on the CPU; where only one is a tensor, the other is like it.
+        x, w: tensors, or sizes where there are none yet: [N, C, H, W] and [K, C / groups, R, S], or those of
+            conv1d or conv3d. Sizes stand for float32 on the CPU; where only one is a tensor, the other is like it.
         bias: [K], of the dtype and device of x and w, or None.
         others: as in torchconv.conv2d.
 
@@ -161,8 +161,8 @@ def explain(
     x, w = _stand_in("x", x, like), _stand_in("w", w, like)
     d = w.dim() - 2
     try:
-        if d not in (1, 2):
-            raise TorchconvError(f"w: expected 3 or 4 dimensions, got size {list(w.shape)}")
+        if d not in (1, 2, 3):
+            raise TorchconvError(f"w: expected 3, 4 or 5 dimensions, got size {list(w.shape)}")
         x = batched(x, d)
         stride, dilation = per_dimension("stride", stride, d), per_dimension("dilation", dilation, d)
         padding = padding_sides(padding, x, w, stride, dilation)
@@ -173,10 +173,10 @@ def explain(
         settings: dict[str, Any] = {
             "algo": algo,
             "dtype": str(x.dtype).removeprefix("torch."),
-            "layout": "nhwc" if d == 2 and suggest_memory_format(x) == torch.channels_last else "nchw",
+            "layout": "nhwc" if _is_channels_last(x) else "nchw",
             "device": like.device.type if like.device.type != "meta" else "cpu",
         }
-        w_nhwc = d == 2 and suggest_memory_format(w) == torch.channels_last
+        w_nhwc = _is_channels_last(w)
         geometry = (list(x.shape), list(w.shape), list(stride), list(padding), list(dilation), groups)
         rows = [
             {"pass": name, **row}
@@ -189,6 +189,10 @@ def explain(
     names = ("x", "w", "stride", "padding", "dilation", "groups")
     machine = {"isa": _C.current_isa(), "threads": _C.num_threads()}
     return Explanation({**dict(zip(names, geometry, strict=True)), **settings, **machine}, rows)
+
+
+def _is_channels_last(t: Tensor) -> bool:
+    return t.dim() > 3 and suggest_memory_format(t) != torch.contiguous_format
 
 
 def _stand_in(name: str, t: Any, like: Tensor) -> Tensor:

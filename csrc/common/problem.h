@@ -13,7 +13,8 @@ namespace torchconv {
 enum class Pass : int { fwd = 0, grad_input = 1, grad_weight = 2 };
 enum class DType : int { f32 = 0, f64 = 1, f16 = 2, bf16 = 3 };
 enum class Device : int { cpu = 0, cuda = 1 };
-// The memory format of the image operands (x, y and their gradients); weights come with strides.
+// The memory format of the image operands (x, y and their gradients), with depth too (NCDHW, NDHWC); weights come with
+// strides.
 enum class Layout : int { nchw = 0, nhwc = 1 };
 enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2 };
 
@@ -37,35 +38,47 @@ struct ConvProblem {
   int threads;
   bool has_bias;
 
-  int64_t N, C, H, W;  // x  [N, C, H, W]
-  int64_t K, R, S;     // w  [K, C/G, R, S]
-  int64_t P, Q;        // y  [N, K, P, Q]
+  // Without depth D, T and O are 1, and so is the step; 1-D has no height either.
+  int64_t N, C, D, H, W;  // x  [N, C, D, H, W]
+  int64_t K, T, R, S;     // w  [K, C/G, T, R, S]
+  int64_t O, P, Q;        // y  [N, K, O, P, Q]
   int64_t G;
-  int64_t stride_h, stride_w;
-  int64_t pad_top, pad_bottom, pad_left, pad_right;
-  int64_t dil_h, dil_w;
-  int64_t w_stride[4];  // of w or grad_w, in elements, in the order K C R S
+  int64_t stride_d, stride_h, stride_w;
+  int64_t pad_front, pad_back, pad_top, pad_bottom, pad_left, pad_right;
+  int64_t dil_d, dil_h, dil_w;
+  int64_t w_stride[5];  // of w or grad_w, in elements, in the order K C T R S
 
   int64_t Cg() const { return C / G; }  // channels per group
   int64_t Kg() const { return K / G; }
   // How many products the sum behind one output has.
   double products_per_output() const {
-    return pass == Pass::fwd          ? double(Cg()) * R * S
-           : pass == Pass::grad_input ? double(Kg()) * R * S
-                                      : double(N) * P * Q;
+    return pass == Pass::fwd          ? double(Cg()) * T * R * S
+           : pass == Pass::grad_input ? double(Kg()) * T * R * S
+                                      : double(N) * O * P * Q;
   }
-  double macs() const { return double(N) * K * P * Q * Cg() * R * S; }
+  double macs() const { return double(N) * K * O * P * Q * Cg() * T * R * S; }
+  bool has_depth() const { return D != 1 || T != 1 || O != 1; }
 
-  // Strides of the image tensors, in elements, from the layout: n c h w.
-  int64_t x_stride_n() const { return C * H * W; }
-  int64_t x_stride_c() const { return layout == Layout::nchw ? H * W : 1; }
+  // Strides of the image tensors, in elements, from the layout: n c d h w.
+  int64_t x_stride_n() const { return C * D * H * W; }
+  int64_t x_stride_c() const { return layout == Layout::nchw ? D * H * W : 1; }
+  int64_t x_stride_d() const { return layout == Layout::nchw ? H * W : H * W * C; }
   int64_t x_stride_h() const { return layout == Layout::nchw ? W : W * C; }
   int64_t x_stride_w() const { return layout == Layout::nchw ? 1 : C; }
-  int64_t y_stride_n() const { return K * P * Q; }
-  int64_t y_stride_c() const { return layout == Layout::nchw ? P * Q : 1; }
+  int64_t y_stride_n() const { return K * O * P * Q; }
+  int64_t y_stride_c() const { return layout == Layout::nchw ? O * P * Q : 1; }
+  int64_t y_stride_d() const { return layout == Layout::nchw ? P * Q : P * Q * K; }
   int64_t y_stride_h() const { return layout == Layout::nchw ? Q : Q * K; }
   int64_t y_stride_w() const { return layout == Layout::nchw ? 1 : K; }
 };
+
+// The strides of weights that are dense in a layout.
+inline void set_dense_weights(ConvProblem& p, Layout layout) {
+  const int64_t innermost = layout == Layout::nchw ? 1 : p.Cg();
+  p.w_stride[4] = innermost, p.w_stride[3] = innermost * p.S, p.w_stride[2] = innermost * p.S * p.R;
+  p.w_stride[1] = layout == Layout::nchw ? p.T * p.R * p.S : 1;
+  p.w_stride[0] = p.Cg() * p.T * p.R * p.S;
+}
 
 // What a row reads and writes. a, b and out follow the table above; bias has as many
 // entries as out has channels. workspace is 64-byte aligned and of the size the row asked for.

@@ -6,7 +6,7 @@ namespace torchconv::im2col {
 
 static Gather as_gather(const GemmProblem& p) {
   Gather g{};
-  g.h = forward_axis(1, 1, 1, 1, 0, 1);
+  g.d = g.h = forward_axis(1, 1, 1, 1, 0, 1);
   g.w = forward_axis(p.M, p.M, 1, 1, 0, 1);
   g.N = 1, g.channels = p.K, g.outputs = p.N, g.groups = 1;
   g.src_n = g.src_h = p.M * p.K, g.src_w = p.K, g.src_c = 1;

@@ -2,6 +2,7 @@
 // panels of the micro-kernel. The patch matrix has a row per pixel and a column per (tap, channel).
 namespace torchconv::ISA_NS {
 
+using im2col::Axis;
 using im2col::Gather;
 
 // Depth of one block: a column panel of 512 floats by 32 takes 64 KiB of L2. 256 was 2% slower on 3x3 layers.
@@ -11,27 +12,36 @@ constexpr int64_t kDepthBlock = 2048 / sizeof(T);
 
 // A destination pixel of the grid: where its patch starts, and where its result goes.
 struct Pixel {
-  int64_t source;  // offset of its image
-  int64_t h, w;    // source position before a tap's offset is added
-  int64_t target;  // offset of channel 0 of the result
+  int64_t source;   // offset of its image
+  int64_t d, h, w;  // source position before a tap's offset is added
+  int64_t target;   // offset of channel 0 of the result
 };
 
 TORCHCONV_INLINE void locate_pixels(const Gather& g, int64_t first, int64_t count, Pixel* out) {
-  int64_t q = first % g.w.count, p = first / g.w.count % g.h.count, n = first / (g.w.count * g.h.count);
+  const int64_t plane = g.w.count * g.h.count;
+  int64_t q = first % g.w.count, p = first / g.w.count % g.h.count, o = first / plane % g.d.count,
+          n = first / g.image();
+  const auto target = [](const Axis& a, int64_t i) { return a.dst_first + i * a.dst_every; };
   for (int64_t i = 0; i < count; ++i) {
-    out[i] = {
-        n * g.src_n, p * g.h.step, q * g.w.step,
-        n * g.dst_n + (g.h.dst_first + p * g.h.dst_every) * g.dst_h + (g.w.dst_first + q * g.w.dst_every) * g.dst_w};
-    if (++q == g.w.count) {
-      q = 0;
-      if (++p == g.h.count) p = 0, ++n;
-    }
+    out[i] = {n * g.src_n, o * g.d.step, p * g.h.step, q * g.w.step,
+              n * g.dst_n + target(g.d, o) * g.dst_d + target(g.h, p) * g.dst_h + target(g.w, q) * g.dst_w};
+    if (++q < g.w.count) continue;
+    q = 0;
+    if (++p < g.h.count) continue;
+    p = 0;
+    if (++o == g.d.count) o = 0, ++n;
   }
 }
 
 TORCHCONV_INLINE bool inside(int64_t i, int64_t size) { return uint64_t(i) < uint64_t(size); }
-TORCHCONV_INLINE int64_t tap_h(const Gather& g, int64_t tap) { return g.h.offset + tap / g.w.taps * g.h.delta; }
-TORCHCONV_INLINE int64_t tap_w(const Gather& g, int64_t tap) { return g.w.offset + tap % g.w.taps * g.w.delta; }
+// Where a tap reads, relative to its pixel.
+struct Offset {
+  int64_t d, h, w;
+};
+TORCHCONV_INLINE Offset offset_of(const Gather& g, int64_t tap) {
+  const int64_t s = tap % g.w.taps, r = tap / g.w.taps % g.h.taps, t = tap / g.w.taps / g.h.taps;
+  return {g.d.offset + t * g.d.delta, g.h.offset + r * g.h.delta, g.w.offset + s * g.w.delta};
+}
 
 // Lanes [first, last) of a chunk: lane l comes from src[from + l * step].
 struct Piece {
@@ -81,14 +91,14 @@ static void patches_nhwc_chunks(const Gather& g, const S* src, const Pixel* pixe
   constexpr int L = kChunk<T>;
   const int64_t C = g.channels;
   for (int64_t tap = k0 / C; tap * C < k1; ++tap) {
-    const int64_t dh = tap_h(g, tap), dw = tap_w(g, tap);
+    const Offset to_tap = offset_of(g, tap);
     const int64_t first = larger(k0 - tap * C, 0), last = smaller(k1 - tap * C, C);
     T* column = to + (tap * C + first - k0) * rows;
     for (int64_t i = 0; i < rows; ++i) {
-      const int64_t h = pixels[i].h + dh, w = pixels[i].w + dw;
+      const int64_t d = pixels[i].d + to_tap.d, h = pixels[i].h + to_tap.h, w = pixels[i].w + to_tap.w;
       T* line = column + i * L;
-      if (inside(h, g.h.source) && inside(w, g.w.source)) {
-        const S* from = src + pixels[i].source + h * g.src_h + w * g.src_w + first;
+      if (inside(d, g.d.source) && inside(h, g.h.source) && inside(w, g.w.source)) {
+        const S* from = src + pixels[i].source + d * g.src_d + h * g.src_h + w * g.src_w + first;
         for (int64_t c = 0; c < last - first; c += L) copy_chunk(line + c * rows, from + c);
       } else {
         for (int64_t c = 0; c < last - first; c += L) zero_chunk(line + c * rows);
@@ -103,13 +113,14 @@ static void patches_nhwc_chunks(const Gather& g, const S* src, const Pixel* pixe
 template <class T>
 struct RunPieces {
   struct Source {
-    int64_t dh, dw;  // the run's first tap
-    int64_t start;   // element of the run in lane 0
+    Offset tap;     // the run's first
+    int64_t start;  // element of the run in lane 0
   };
   int count[kDepthBlock<T> / kChunk<T>];
   Piece pieces[kDepthBlock<T> / kChunk<T>][kChunk<T>];
   Source sources[kDepthBlock<T> / kChunk<T>][kChunk<T>];
-  int64_t run_taps, least_h, most_h, least_w, most_w;  // the tap offsets that occur
+  int64_t run_taps;
+  Offset least, most;  // that occur
 };
 
 template <class T>
@@ -118,16 +129,17 @@ static void find_pieces(const Gather& g, int64_t k0, int64_t k1, RunPieces<T>& o
   const int64_t C = g.channels;
   out.run_taps = g.w.delta == 1 && g.src_w == C ? g.w.taps : 1;
   const int64_t length = out.run_taps * C;
-  const int64_t h_end = g.h.offset + (g.h.taps - 1) * g.h.delta, w_end = g.w.offset + (g.w.taps - 1) * g.w.delta;
-  out.least_h = smaller(g.h.offset, h_end), out.most_h = larger(g.h.offset, h_end);
-  out.least_w = smaller(g.w.offset, w_end), out.most_w = larger(g.w.offset, w_end);
+  const Offset first = offset_of(g, 0), end = offset_of(g, g.taps() - 1);
+  out.least = {smaller(first.d, end.d), smaller(first.h, end.h), smaller(first.w, end.w)};
+  out.most = {larger(first.d, end.d), larger(first.h, end.h), larger(first.w, end.w)};
   for (int64_t k = k0, chunk = 0; k < k1; k += L, ++chunk) {
     int n = 0;
     for (int64_t at = k, end = smaller(k + L, k1); at < end; ++n) {
       const int64_t run = at / length, last = smaller(end, (run + 1) * length);
-      const int64_t dh = tap_h(g, run * out.run_taps), dw = tap_w(g, run * out.run_taps), start = k - run * length;
-      out.pieces[chunk][n] = make_piece(dh * g.src_h + dw * g.src_w + start, at - k, last - k);
-      out.sources[chunk][n] = {dh, dw, start};
+      const Offset tap = offset_of(g, run * out.run_taps);
+      const int64_t start = k - run * length;
+      out.pieces[chunk][n] = make_piece(tap.d * g.src_d + tap.h * g.src_h + tap.w * g.src_w + start, at - k, last - k);
+      out.sources[chunk][n] = {tap, start};
       at = last;
     }
     out.count[chunk] = n;
@@ -140,11 +152,12 @@ static int clip_pieces(const Gather& g, const Pixel& pixel, const RunPieces<T>& 
   int n = 0;
   for (int i = 0; i < all.count[chunk]; ++i) {
     const auto& source = all.sources[chunk][i];
-    const int64_t w = pixel.w + source.dw;
+    const int64_t w = pixel.w + source.tap.w;
     const Piece& piece = all.pieces[chunk][i];
     const int64_t first = larger(piece.first, larger(-w, 0) * g.channels - source.start);
     const int64_t last = smaller(piece.last, smaller(all.run_taps, g.w.source - w) * g.channels - source.start);
-    if (inside(pixel.h + source.dh, g.h.source) && first < last) out[n++] = make_piece(piece.from, first, last);
+    const bool in_row = inside(pixel.d + source.tap.d, g.d.source) && inside(pixel.h + source.tap.h, g.h.source);
+    if (in_row && first < last) out[n++] = make_piece(piece.from, first, last);
   }
   return n;
 }
@@ -166,11 +179,15 @@ static void patches_nhwc_runs(const Gather& g, const S* src, const Pixel* pixels
   find_pieces(g, k0, k1, all);
   const int64_t chunks = ceil_div(k1 - k0, L);
   const S* interior[kDepthBlock<T>];  // where the patch starts; null at the border
+  const auto whole_along = [](const Axis& a, int64_t at, int64_t least, int64_t most) {
+    return at + least >= 0 && at + most < a.source;
+  };
   for (int64_t i = 0; i < rows; ++i) {
     const Pixel& pixel = pixels[i];
-    const S* from = src + pixel.source + pixel.h * g.src_h + pixel.w * g.src_w;
-    const bool whole = pixel.h + all.least_h >= 0 && pixel.h + all.most_h < g.h.source && pixel.w + all.least_w >= 0 &&
-                       pixel.w + all.most_w < g.w.source;
+    const S* from = src + pixel.source + pixel.d * g.src_d + pixel.h * g.src_h + pixel.w * g.src_w;
+    const bool whole = whole_along(g.d, pixel.d, all.least.d, all.most.d) &&
+                       whole_along(g.h, pixel.h, all.least.h, all.most.h) &&
+                       whole_along(g.w, pixel.w, all.least.w, all.most.w);
     interior[i] = whole ? from : nullptr;
     for (int64_t chunk = 0; chunk < chunks && !whole; ++chunk) {
       Piece clipped[L];
@@ -224,8 +241,8 @@ static void split_runs(const Pixel* pixels, int64_t count, ChunkRuns<T>* out) {
     const int l = int(i % kChunk<T>);
     ChunkRuns<T>& chunk = out[i / kChunk<T>];
     if (l == 0) chunk.count = 0;
-    const bool continues = l && pixels[i].source == pixels[i - 1].source && pixels[i].h == pixels[i - 1].h &&
-                           pixels[i].w > pixels[i - 1].w;
+    const bool continues = l && pixels[i].source == pixels[i - 1].source && pixels[i].d == pixels[i - 1].d &&
+                           pixels[i].h == pixels[i - 1].h && pixels[i].w > pixels[i - 1].w;
     if (!continues) chunk.runs[chunk.count++] = {l, l, pixels[i]};
     chunk.runs[chunk.count - 1].last = l + 1;
     chunk.consecutive = l == kChunk<T> - 1 && pixels[i].target - pixels[i - l].target == l;
@@ -234,15 +251,17 @@ static void split_runs(const Pixel* pixels, int64_t count, ChunkRuns<T>* out) {
 
 template <class T>
 TORCHCONV_INLINE int split_pieces(const Gather& g, const ChunkRuns<T>& runs, int64_t tap, Piece* pieces) {
-  const int64_t dh = tap_h(g, tap), dw = tap_w(g, tap), step = g.w.step, W = g.w.source;
+  const Offset to_tap = offset_of(g, tap);
+  const int64_t step = g.w.step, W = g.w.source;
   int count = 0;
   for (int i = 0; i < runs.count; ++i) {
     const LaneRun& run = runs.runs[i];
-    const int64_t h = run.start.h + dh, w = run.start.w + dw;
-    if (!inside(h, g.h.source)) continue;
+    const int64_t d = run.start.d + to_tap.d, h = run.start.h + to_tap.h, w = run.start.w + to_tap.w;
+    if (!inside(d, g.d.source) || !inside(h, g.h.source)) continue;
     const int64_t first = run.first + (w < 0 ? (-w + step - 1) / step : 0);
     const int64_t last = w < W ? smaller(run.last, run.first + (W - 1 - w) / step + 1) : 0;
-    if (first < last) pieces[count++] = make_piece(run.start.source + h * g.src_h + w - run.first * step, first, last);
+    if (first < last)
+      pieces[count++] = make_piece(run.start.source + d * g.src_d + h * g.src_h + w - run.first * step, first, last);
   }
   return count;
 }

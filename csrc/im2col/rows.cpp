@@ -4,7 +4,7 @@
 namespace torchconv {
 
 static std::string supports(const ConvProblem& p) {
-  if (p.N == 0 || p.C == 0 || p.H == 0 || p.W == 0 || p.K == 0) return "the sum is empty";
+  if (p.N == 0 || p.C == 0 || p.D == 0 || p.H == 0 || p.W == 0 || p.K == 0) return "the sum is empty";
   return "";
 }
 
@@ -16,7 +16,8 @@ static double speed(const ConvProblem& p) {
 
 // Products at the speed of the micro-kernel, every operand moved once at 8 GB/s, and 4 us to start each product.
 static double cost(const ConvProblem& p, double tile_macs, double starts = 1) {
-  const double moved = double(p.N) * p.C * p.H * p.W + double(p.N) * p.K * p.P * p.Q + double(p.K) * p.Cg() * p.R * p.S;
+  const double moved =
+      double(p.N) * p.x_stride_n() + double(p.N) * p.y_stride_n() + double(p.K) * p.Cg() * p.T * p.R * p.S;
   return starts * 4e-6 + tile_macs / speed(p) / double(useful_threads(p.macs(), p.threads)) +
          moved * itemsize(p.dtype) / 8e9;
 }

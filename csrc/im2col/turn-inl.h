@@ -23,7 +23,7 @@ static void turn_nhwc(const Gather& g, const S* grad_y, int64_t m0, int64_t coun
 template <class T, class S>
 static void turn_nchw(const Gather& g, const S* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
-  const int64_t plane = g.h.count * g.w.count;
+  const int64_t plane = g.image();
   for (int64_t o = o0; o < o1; o += L)
     for (int64_t m = 0; m < count; m += L) {
       const int64_t n = (m0 + m) / plane, pq = (m0 + m) % plane;

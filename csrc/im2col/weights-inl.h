@@ -3,7 +3,9 @@
 namespace torchconv::ISA_NS {
 
 TORCHCONV_INLINE int64_t offset_of_tap(const Gather& g, int64_t tap) {
-  return (g.h.first + tap / g.w.taps * g.h.every) * g.w_r + (g.w.first + tap % g.w.taps * g.w.every) * g.w_s;
+  const int64_t s = tap % g.w.taps, r = tap / g.w.taps % g.h.taps, t = tap / g.w.taps / g.h.taps;
+  return (g.d.first + t * g.d.every) * g.w_t + (g.h.first + r * g.h.every) * g.w_r +
+         (g.w.first + s * g.w.every) * g.w_s;
 }
 
 // Visits the weights of outputs [o0, o1) and channels [c0, c1) as set(o, k, value), in the order in
@@ -15,10 +17,12 @@ TORCHCONV_INLINE void visit_weights(const Gather& g, const S* w, int64_t o0, int
   const auto visit_taps = [&](int64_t o, int64_t c) {
     const S* at = w + o * g.w_out + c * g.w_in;
     int64_t tap = 0;
-    for (int64_t r = 0; r < g.h.taps; ++r)
-      for (int64_t s = 0; s < g.w.taps; ++s, ++tap)
-        set(o, c * per_channel + tap * per_tap,
-            at[(g.h.first + r * g.h.every) * g.w_r + (g.w.first + s * g.w.every) * g.w_s]);
+    for (int64_t t = 0; t < g.d.taps; ++t)
+      for (int64_t r = 0; r < g.h.taps; ++r)
+        for (int64_t s = 0; s < g.w.taps; ++s, ++tap)
+          set(o, c * per_channel + tap * per_tap,
+              at[(g.d.first + t * g.d.every) * g.w_t + (g.h.first + r * g.h.every) * g.w_r +
+                 (g.w.first + s * g.w.every) * g.w_s]);
   };
   if (g.w_in < g.w_out) {
     for (int64_t o = o0; o < o1; ++o)
@@ -76,18 +80,24 @@ static void pack_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o
   }
 }
 
+// Whether the taps of one channel are neighbours in memory, in their order.
+TORCHCONV_INLINE bool joined_taps(const Gather& g) {
+  const auto whole = [](const Axis& a) { return a.every == 1 && a.first == 0; };
+  return g.taps() == 1 || (whole(g.d) && whole(g.h) && whole(g.w) && g.w_s == 1 &&
+                           (g.h.taps == 1 || g.w_r == g.w.taps) && (g.d.taps == 1 || g.w_t == g.h.taps * g.w.taps));
+}
+
 // As A: rows are outputs, lanes are depth. At most a chunk of outputs, [o0, o1); to[k / L][o][k % L].
 template <class T, class S>
 static void pack_weights_nchw(const Gather& g, const S* w, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
   const int64_t depth = g.depth();
-  const bool all_taps = g.taps() == 1 || (g.h.every == 1 && g.w.every == 1 && g.w_s == 1 &&
-                                          (g.h.taps == 1 || g.w_r == g.w.taps) && g.h.first == 0 && g.w.first == 0);
-  if (all_taps && g.w_in == g.taps()) {  // a row of the matrix is a row in memory
+  const bool joined = joined_taps(g);
+  if (joined && g.w_in == g.taps()) {  // a row of the matrix is a row in memory
     for (int64_t o = o0; o < o1; ++o)
       for (int64_t k = 0; k < depth; k += L)
         copy_part(to + k * g.outputs + o * L, w + offset_of_tap(g, 0) + o * g.w_out + k, int(smaller(L, depth - k)));
-  } else if (all_taps && g.taps() > 1) {  // one channel's taps are neighbours
+  } else if (joined && g.taps() > 1) {  // one channel's taps are neighbours
     for (int64_t c = 0; c < g.channels; ++c)
       for (int64_t o = o0; o < o1; ++o) {
         const S* from = w + o * g.w_out + c * g.w_in;

@@ -13,6 +13,8 @@ void run_fwd(const ConvProblem&, const ConvOperands&);
 void run_grad_input(const ConvProblem&, const ConvOperands&);
 void run_grad_weight(const ConvProblem&, const ConvOperands&);
 
+inline bool within(int64_t i, int64_t size) { return i >= 0 && i < size; }
+
 template <class T>
 double to_double(T value) {
   if constexpr (sizeof(T) == 2)

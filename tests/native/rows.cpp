@@ -35,6 +35,10 @@ const std::vector<Case> kCases = {
     {{1, 3, 5, 5}, {2, 3, 2, 2}, {{5, 4}, {0, 0, 0, 0}, {2, 3}, 1}},
     {{3, 17, 30}, {19, 17, 7}, {{2}, {3, 4}, {1}, 1}},
     {{1, 3, 70, 70}, {5, 3, 7, 7}, {{2, 2}, {3, 3, 3, 3}, {1, 1}, 1}},  // grad_input scatters
+    {{2, 3, 4, 6, 7}, {17, 3, 3, 3, 3}, {{1, 2, 1}, {1, 1, 1, 1, 1, 1}, {1, 1, 1}, 1}},
+    {{1, 34, 3, 4, 5}, {4, 17, 2, 3, 2}, {{2, 1, 3}, {2, 0, 0, 1, 1, 2}, {1, 2, 1}, 2}},
+    {{2, 19, 3, 5, 7}, {35, 19, 1, 1, 1}, {{1, 1, 1}, {0, 0, 0, 0, 0, 0}, {1, 1, 1}, 1}},
+    {{2, 2, 5, 9, 8}, {5, 2, 3, 3, 4}, {{2, 1, 2}, {1, 2, 0, 1, 2, 1}, {1, 1, 1}, 1}},  // grad_input scatters
     {{1, 1, 9, 9}, {2, 1, 2, 3}, {{7, 40}, {0, 1, 0, 40}, {1, 3}, 1}},  // strides that leave most pixels unreached
 };
 
@@ -63,9 +67,9 @@ class Buffer {
   size_t bytes_;
 };
 
-int64_t numel_x(const ConvProblem& p) { return p.N * p.C * p.H * p.W; }
-int64_t numel_w(const ConvProblem& p) { return p.K * p.Cg() * p.R * p.S; }
-int64_t numel_y(const ConvProblem& p) { return p.N * p.K * p.P * p.Q; }
+int64_t numel_x(const ConvProblem& p) { return p.N * p.x_stride_n(); }
+int64_t numel_w(const ConvProblem& p) { return p.K * p.Cg() * p.T * p.R * p.S; }
+int64_t numel_y(const ConvProblem& p) { return p.N * p.y_stride_n(); }
 int64_t numel_a(const ConvProblem& p) { return p.pass == Pass::grad_input ? numel_y(p) : numel_x(p); }
 int64_t numel_b(const ConvProblem& p) { return p.pass == Pass::grad_weight ? numel_y(p) : numel_w(p); }
 int64_t numel_out(const ConvProblem& p) {
@@ -108,10 +112,7 @@ ConvProblem problem(const Case& c, Pass pass, DType dtype, Layout layout, Isa is
   p.isa = isa;
   p.threads = 3;
   p.has_bias = has_bias;
-  const int64_t channels = p.Cg();
-  const int64_t nchw[4] = {channels * p.R * p.S, p.R * p.S, p.S, 1};
-  const int64_t nhwc[4] = {channels * p.R * p.S, 1, p.S * channels, channels};
-  std::copy_n(layout == Layout::nhwc ? nhwc : nchw, 4, p.w_stride);
+  set_dense_weights(p, layout);
   return p;
 }
 

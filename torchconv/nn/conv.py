@@ -1,4 +1,4 @@
-"""Conv1d, Conv2d, ConvTranspose1d, ConvTranspose2d."""
+"""Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, NoReturn
@@ -13,7 +13,7 @@ from torchconv.errors import TorchconvError, raise_clearly
 
 
 class _Algo(_ConvNd):
-    """What all four add to torch's modules: `algo`, an attribute of the class until an instance sets its own."""
+    """What all of them add to torch's modules: `algo`, an attribute of the class until an instance sets its own."""
 
     algo: str = "auto"
     _d: ClassVar[int]
@@ -157,6 +157,31 @@ class Conv2d(_Conv, torch.nn.Conv2d):
     _function = staticmethod(functional.conv2d)
 
 
+class Conv3d(_Conv, torch.nn.Conv3d):
+    """torch.nn.Conv3d, computed by torchconv.
+
+    Args:
+        padding: also ((front, back), (top, bottom), (left, right)), and "same" with a stride: see torchconv.conv3d.
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.Conv3d.
+
+    Shape:
+        [N, C, D, H, W] to [N, K, O, P, Q] in the same memory format, or the same without N.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
+
+    Example:
+        >>> import torch, torchconv
+        >>> m = torchconv.nn.Conv3d(3, 16, 3, padding=((2, 0), 1, 1))
+        >>> m(torch.ones(1, 3, 5, 9, 9)).shape
+        torch.Size([1, 16, 5, 9, 9])
+    """
+
+    _d = 3
+    _function = staticmethod(functional.conv3d)
+
+
 class _ConvTranspose(_Algo, _ConvTransposeNd):
     def __init__(
         self,
@@ -245,3 +270,28 @@ class ConvTranspose2d(_ConvTranspose, torch.nn.ConvTranspose2d):
 
     _d = 2
     _function = staticmethod(functional.conv_transpose2d)
+
+
+class ConvTranspose3d(_ConvTranspose, torch.nn.ConvTranspose3d):
+    """torch.nn.ConvTranspose3d, computed by torchconv.
+
+    Args:
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.ConvTranspose3d.
+
+    Shape:
+        [N, C, D, H, W] to [N, K, O, P, Q] in the same memory format, or the same without N; called with output_size,
+        O, P and Q are what that asks for.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
+
+    Example:
+        >>> import torch, torchconv
+        >>> m = torchconv.nn.ConvTranspose3d(4, 8, 3, stride=2, padding=1)
+        >>> m(torch.ones(1, 4, 3, 5, 5), output_size=[6, 10, 10]).shape
+        torch.Size([1, 8, 6, 10, 10])
+    """
+
+    _d = 3
+    _function = staticmethod(functional.conv_transpose3d)

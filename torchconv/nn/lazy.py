@@ -78,6 +78,31 @@ class LazyConv2d(_Lazy, torch.nn.LazyConv2d, conv.Conv2d):  # type: ignore[misc]
     cls_to_become = conv.Conv2d
 
 
+class LazyConv3d(_Lazy, torch.nn.LazyConv3d, conv.Conv3d):  # type: ignore[misc]
+    """torchconv.nn.Conv3d without in_channels, as torch.nn.LazyConv3d.
+
+    Args:
+        padding: also ((front, back), (top, bottom), (left, right)), and "same" with a stride: see torchconv.conv3d.
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.LazyConv3d.
+
+    Shape:
+        [N, C, D, H, W] to [N, K, O, P, Q] in the same memory format, or the same without N; C is that of the first
+        input.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
+
+    Example:
+        >>> import torch, torchconv
+        >>> m = torchconv.nn.LazyConv3d(8, 3)
+        >>> m(torch.ones(1, 4, 5, 10, 10)).shape, m.in_channels
+        (torch.Size([1, 8, 3, 8, 8]), 4)
+    """
+
+    cls_to_become = conv.Conv3d
+
+
 class LazyConvTranspose1d(_Lazy, torch.nn.LazyConvTranspose1d, conv.ConvTranspose1d):  # type: ignore[misc]
     """torchconv.nn.ConvTranspose1d without in_channels, as torch.nn.LazyConvTranspose1d.
 
@@ -122,3 +147,27 @@ class LazyConvTranspose2d(_Lazy, torch.nn.LazyConvTranspose2d, conv.ConvTranspos
     """
 
     cls_to_become = conv.ConvTranspose2d
+
+
+class LazyConvTranspose3d(_Lazy, torch.nn.LazyConvTranspose3d, conv.ConvTranspose3d):  # type: ignore[misc]
+    """torchconv.nn.ConvTranspose3d without in_channels, as torch.nn.LazyConvTranspose3d.
+
+    Args:
+        algo: see torchconv.conv2d.
+        others: as in torch.nn.LazyConvTranspose3d.
+
+    Shape:
+        [N, C, D, H, W] to [N, K, O, P, Q] in the same memory format, or the same without N; C is that of the first
+        input.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
+
+    Example:
+        >>> import torch, torchconv
+        >>> m = torchconv.nn.LazyConvTranspose3d(8, 3)
+        >>> m(torch.ones(1, 4, 5, 10, 10)).shape, m.in_channels
+        (torch.Size([1, 8, 7, 12, 12]), 4)
+    """
+
+    cls_to_become = conv.ConvTranspose3d
