@@ -51,7 +51,7 @@ def _why_not(x: Tensor, w: Tensor, *others: Tensor | None) -> str:
             return f"dtype {str(t.dtype).removeprefix('torch.')}"
         if t.dtype != x.dtype or t.device != x.device:
             return "operands of different dtypes or devices"
-    if w.dim() not in (3, 4):
+    if w.dim() not in (3, 4, 5):
         return f"{w.dim() - 2}-D"
     if x.dim() != w.dim():
         return "operands of different dimensions"
@@ -60,22 +60,23 @@ def _why_not(x: Tensor, w: Tensor, *others: Tensor | None) -> str:
     return ""
 
 
-def _memory_format(x: Tensor, w: Tensor) -> torch.memory_format:
-    """What torch's kernels give their results: channels_last where x or w is in it."""
-    for t in (x, w):
-        # Asking torch for a suggestion takes several us: only where strides leave a doubt.
-        doubt = t.dim() == 4 and (not t.is_contiguous() or t.is_contiguous(memory_format=torch.channels_last))
-        if doubt and suggest_memory_format(t) == torch.channels_last:
-            return torch.channels_last
-    return torch.contiguous_format
+_CHANNELS_LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
+
+
+def _memory_format(x: Tensor, w: Tensor, *window: Any) -> torch.memory_format:
+    """What torch's own kernel for these operands gives its results."""
+    last = _CHANNELS_LAST.get(x.dim())
+    if last is None or all(t.is_contiguous() and not t.is_contiguous(memory_format=last) for t in (x, w)):
+        return torch.contiguous_format
+    backend = torch._C._select_conv_backend(x, w, None, *window, None)
+    return torch._C._conv_determine_backend_memory_format(x, w, backend)
 
 
 def _in_format(t: Tensor, memory_format: torch.memory_format) -> Tensor:
     """t in a memory format that its strides say too: those of dimensions of size 1 may say anything."""
     t = t.contiguous(memory_format=memory_format)
-    if memory_format == torch.channels_last and suggest_memory_format(t) != torch.channels_last:
-        _, C, H, W = t.shape
-        t = t.as_strided(t.shape, (C * H * W, 1, W * C, C))
+    if memory_format != torch.contiguous_format and suggest_memory_format(t) != memory_format:
+        t = t.as_strided(t.shape, torch.empty(t.shape, device="meta").to(memory_format=memory_format).stride())
     return t
 
 
@@ -108,7 +109,8 @@ class _Override:
             return self.delegate("convolution", why, *args)
         _count()
         geometry = _Geometry(w.dim() - 2, stride, padding, dilation, groups)
-        x = _in_format(x, _memory_format(x, w))
+        window = (stride, padding, dilation, transposed, output_padding, groups)
+        x = _in_format(x, _memory_format(x, w, *window))
         if not transposed:
             return self.ours.conv_fwd(x, w, bias, *geometry.rest)
         size = geometry.transposed_size(x, w, output_padding, groups)
@@ -124,7 +126,8 @@ class _Override:
             return self.delegate("convolution_backward", why, *args)
         _count()
         rest = _Geometry(w.dim() - 2, stride, padding, dilation, groups).rest
-        memory_format = _memory_format(x, w)
+        window = (stride, padding, dilation, transposed, output_padding, groups)
+        memory_format = _memory_format(x, w, *window)
         grad_y, x = _in_format(grad_y, memory_format), _in_format(x, memory_format)
         grad_x = grad_w = grad_b = None
         if mask[0] and transposed:
@@ -182,7 +185,7 @@ def enabled() -> Iterator[None]:
     after it has ended uses torch's kernel, with the same result. It costs about 40 us per call, which convert() does
     not; under torch.compile, too, convert() is the better way.
 
-    What torchconv does not have (3-D, complex, sparse, other dtypes) runs on torch's kernel; stats() counts it.
+    What torchconv does not have (complex, sparse, other dtypes) runs on torch's kernel; stats() counts it.
 
     Raises:
         TorchconvError: within it, a convolution has wrong arguments.
