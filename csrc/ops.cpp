@@ -8,6 +8,7 @@
 #include "common/isa.h"
 #include "common/parallel.h"
 #include "geometry.h"
+#include "log.h"
 #include "im2col/gemm.h"
 #include "registry.h"
 #include "unfold/unfold.h"
@@ -123,7 +124,9 @@ void run(ConvProblem& p, const Tensor& first, ConvOperands operands, const std::
   p.has_bias = operands.bias != nullptr;
   parse_algo(algo, p);
   // A row need not know empty sums, but asking for it by name is no mistake.
-  const Row& row = select(p, p.products_per_output() ? algo : "auto");
+  const std::string asked = p.products_per_output() ? algo : "auto";
+  const Row& row = select(p, asked);
+  if (logging()) log_pick(p, asked);
   Tensor workspace;
   if (const int64_t bytes = row.workspace(p)) {
     workspace = allocate_workspace(bytes, first);

@@ -50,6 +50,7 @@ def info() -> dict[str, Any]:
             "used": _C.current_isa(),
         },
         "threads": torch.get_num_threads(),
+        "log": os.environ.get("TORCHCONV_LOG") == "1",
         "cuda": {
             "loaded": _cuda_library.LOADED,
             "reason": _cuda_library.WHY_NOT_LOADED,
@@ -74,6 +75,9 @@ def print_info() -> None:
     table.add_row("Python", facts["python"])
     table.add_row("CPU", f"{isa['used']} used, {isa['detected']} detected, TORCHCONV_MAX_ISA {isa['cap'] or 'not set'}")
     table.add_row("threads", str(facts["threads"]))
+    table.add_row(
+        "log", "each first pick, to stderr" if facts["log"] else "off (TORCHCONV_LOG=1 shows each first pick)"
+    )
     table.add_row("CUDA library", f"yes, for CUDA {cuda['built_for']}" if cuda["loaded"] else f"no: {cuda['reason']}")
     table.add_row("GPU", cuda["gpu"])
     table.add_row("plan store", f"{store['path']} ({store['state']})")
