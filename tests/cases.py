@@ -141,6 +141,7 @@ ALL = [
     case("3-D plane alone", 2, 5, (3, 6, 7), 6, (1, 3, 3), padding=(0, 1, 1)),
     case("3-D three strides", 1, 5, (9, 8, 11), 7, 3, stride=(2, 1, 3), padding=1),
     case("3-D stride beyond the kernel", 1, 4, (9, 7, 8), 5, (1, 2, 2), stride=(4, 3, 3)),
+    case("3-D phases of three strides", 1, 17, (6, 7, 8), 9, 3, stride=(2, 3, 2), padding=1, dilation=(1, 1, 2)),
     case("3-D three dilations", 1, 4, (9, 10, 8), 5, (3, 2, 3), padding=(2, 1, 3), dilation=(2, 3, 1)),
     case("3-D six paddings", 2, 3, (4, 5, 6), 5, (2, 3, 2), padding=(0, 2, 1, 0, 3, 1)),
     case("3-D all at once", 1, 6, (7, 8, 9), 9, (3, 2, 3), (2, 3, 1), (2, 0, 1, 2, 0, 3), (1, 2, 2), groups=3),

@@ -11,7 +11,7 @@ using im2col::kStripBytes;
 constexpr int64_t kScatterPixels = 8 * kRows;  // of one product
 
 struct Col2imPlan {
-  int64_t columns, rows, strips, threads;    // columns: R * S * C with the tail; rows of grad_x per strip
+  int64_t columns, rows, strips, threads;    // columns: R * S * C with the tail; rows of grad_x per strip; of a plane
   int64_t weights, turned, products, strip;  // elements: shared, then per thread
   int64_t per_thread() const { return turned + products + strip; }
 };
@@ -23,13 +23,13 @@ static Col2imPlan plan_col2im(const ConvProblem& p) {
   plan.columns = round_up(p.R * p.S * p.C, kColumns<T>);
   plan.threads = useful_threads(p.macs(), p.threads);
   // A strip also needs the rows of grad_y that reach into it from outside: large strips waste less.
-  const int64_t row_bytes = p.W * p.C * int64_t(sizeof(T));
+  const int64_t planes = p.N * p.D, row_bytes = p.W * p.C * int64_t(sizeof(T));
   const int64_t strips =
-      larger(ceil_div(p.H * row_bytes, kStripBytes), plan.threads > p.N ? ceil_div(2 * plan.threads, p.N) : 1);
+      larger(ceil_div(p.H * row_bytes, kStripBytes), plan.threads > planes ? ceil_div(2 * plan.threads, planes) : 1);
   plan.rows = ceil_div(p.H, smaller(strips, p.H));
   plan.strips = ceil_div(p.H, plan.rows);
-  plan.threads = smaller(plan.threads, p.N * plan.strips);
-  plan.weights = plan.columns * p.K;
+  plan.threads = smaller(plan.threads, planes * plan.strips);
+  plan.weights = p.T * plan.columns * p.K;
   const bool in_place = p.layout == Layout::nhwc && kComputedAsStored<S>;
   plan.turned = in_place ? 0 : kScatterPixels * round_up(p.K, kChunk<T>);
   plan.products = kScatterPixels * plan.columns;
@@ -45,10 +45,10 @@ static int64_t col2im_workspace(const ConvProblem& p) {
 
 template <class S>
 static double col2im_tile_macs(const ConvProblem& p) {
-  return double(p.N) * p.P * p.Q * p.K * round_up(p.R * p.S * p.C, kChunk<Compute<S>>);
+  return double(p.N) * p.O * p.P * p.Q * p.K * p.T * round_up(p.R * p.S * p.C, kChunk<Compute<S>>);
 }
 
-// B of the product: to[column / L][k][lane], columns (r, s, c); lanes beyond the last column are zero.
+// B of the product, for one t: to[column / L][k][lane], columns (r, s, c); lanes beyond the last column are zero.
 template <class T, class S>
 static void pack_columns(const ConvProblem& p, const S* w, int64_t columns, T* to) {
   constexpr int L = kChunk<T>;
@@ -84,7 +84,7 @@ TORCHCONV_INLINE void add_part(T* to, const T* from, int64_t count) {
 #endif
 }
 
-// Adds the columns of the pixel at (i, j) to the strip of rows [h0, h1).
+// Adds the columns of the pixel at (i, j) of a plane to the strip of rows [h0, h1).
 template <class T>
 TORCHCONV_INLINE void scatter(const ConvProblem& p, const T* products, int64_t i, int64_t j, int64_t h0, int64_t h1,
                               T* strip) {
@@ -107,9 +107,10 @@ TORCHCONV_INLINE void scatter(const ConvProblem& p, const T* products, int64_t i
   }
 }
 
+// Adds what plane o of image n of grad_y gives to the rows [h0, h1) of a plane of grad_x, through the weights of one t.
 template <class S, class T = Compute<S>>
-static void strip_of(const ConvProblem& p, const Gather& g, const Col2imPlan& plan, const S* grad_y, const T* packed,
-                     int64_t n, int64_t h0, int64_t h1, T* scratch, T* strip) {
+static void add_plane(const ConvProblem& p, const Gather& g, const Col2imPlan& plan, const S* grad_y, const T* packed,
+                      int64_t n, int64_t o, int64_t h0, int64_t h1, T* scratch, T* strip) {
   constexpr int L = kChunk<T>;
   const bool nhwc = p.layout == Layout::nhwc;
   T *turned = scratch, *products = turned + plan.turned;
@@ -117,7 +118,7 @@ static void strip_of(const ConvProblem& p, const Gather& g, const Col2imPlan& pl
   const int64_t first = ceil_div(larger(h0 + p.pad_top - (p.R - 1) * p.dil_h, 0), p.stride_h),
                 last = smaller((h1 - 1 + p.pad_top) / p.stride_h + 1, p.P);
   for (int64_t m = first * p.Q; m < last * p.Q; m += kScatterPixels) {
-    const int64_t count = smaller(kScatterPixels, last * p.Q - m), pixel = n * p.P * p.Q + m;
+    const int64_t count = smaller(kScatterPixels, last * p.Q - m), pixel = (n * p.O + o) * p.P * p.Q + m;
     Chunked<T> a{turned, count * L};
     if (!nhwc)
       turn_nchw(g, grad_y, pixel, count, 0, p.K, turned);
@@ -138,14 +139,20 @@ static void run_col2im(const ConvProblem& p, const S* grad_y, const S* w, const 
   const Col2imPlan plan = plan_col2im<S>(p);
   const Gather g = im2col::forward_gather(p);
   T* packed = (T*)workspace;
-  pack_columns(p, w, plan.columns, packed);
-  parallel_tasks(p.N * plan.strips, int(plan.threads), [&](int64_t task, int thread) {
-    const int64_t n = task / plan.strips, h0 = task % plan.strips * plan.rows, h1 = smaller(h0 + plan.rows, p.H);
+  const auto weights_of = [&](int64_t t) { return packed + t * plan.columns * p.K; };
+  for (int64_t t = 0; t < p.T; ++t) pack_columns(p, w + t * p.w_stride[2], plan.columns, weights_of(t));
+  parallel_tasks(p.N * p.D * plan.strips, int(plan.threads), [&](int64_t task, int thread) {
+    const int64_t n = task / (p.D * plan.strips), d = task / plan.strips % p.D, h0 = task % plan.strips * plan.rows,
+                  h1 = smaller(h0 + plan.rows, p.H);
     T *scratch = packed + plan.weights + thread * plan.per_thread(), *strip = scratch + plan.turned + plan.products;
     for (int64_t i = 0; i < (h1 - h0) * p.W; ++i)
       for (int64_t c = 0; c < p.C; ++c) strip[i * p.C + c] = bias ? T(bias[c]) : T(0);
-    strip_of(p, g, plan, grad_y, packed, n, h0, h1, scratch, strip);
-    S* to = grad_x + n * p.x_stride_n() + h0 * p.x_stride_h();
+    for (int64_t t = 0; t < p.T; ++t) {
+      const int64_t reach = d + p.pad_front - t * p.dil_d, o = reach / p.stride_d;
+      if (reach % p.stride_d == 0 && inside(o, p.O))
+        add_plane(p, g, plan, grad_y, weights_of(t), n, o, h0, h1, scratch, strip);
+    }
+    S* to = grad_x + n * p.x_stride_n() + d * p.x_stride_d() + h0 * p.x_stride_h();
     for (int64_t c = 0; c < p.C; ++c)
       for (int64_t i = 0; i < (h1 - h0) * p.W; ++i) to[c * p.x_stride_c() + i * p.x_stride_w()] = S(strip[i * p.C + c]);
   });
