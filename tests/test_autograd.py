@@ -258,9 +258,10 @@ def test_saved_tensors_are_version_checked():
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @each_route
+@pytest.mark.parametrize("case", [SMALL[2], SMALL[5]], ids=str)
 @pytest.mark.parametrize("name", OPERATORS[:3])
-def test_autocast_dtype(dtype, route, name):
-    tensors, rest = arguments(name, SMALL[2], torch.float32)
+def test_autocast_dtype(dtype, route, case, name):
+    tensors, rest = arguments(name, case, torch.float32)
     call = getattr(ROUTES[route], name)
     with torch.autocast("cpu", dtype=dtype):
         y = call(*tensors, *rest)

@@ -78,6 +78,14 @@ def test_explain_says_what_torchconv_explain_says(capsys):
     assert json.loads(capsys.readouterr().out) == expected.as_dict()
 
 
+def test_explain_in_three_dimensions(capsys):
+    main(["explain", "2x4x5x9x9", "6x4x3x3x3", "--stride", "1x2x2", "--padding", "same", "--channels-last", "--json"])
+    x = torch.empty(2, 4, 5, 9, 9).to(memory_format=torch.channels_last_3d)
+    expected = torchconv.explain(x, torch.empty(6, 4, 3, 3, 3), None, (1, 2, 2), "same")
+    assert expected.problem["layout"] == "nhwc"
+    assert json.loads(capsys.readouterr().out) == expected.as_dict()
+
+
 def test_explain_prints_a_table_for_three_passes(capsys):
     main(["explain", "1x4x9", "4x4x3", "--padding", "same"])
     shown = capsys.readouterr().out
