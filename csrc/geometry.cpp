@@ -104,10 +104,44 @@ ConvProblem make_unfold_problem(const char* x_name, const Sizes& x, const Sizes&
   return make_problem(Pass::fwd, x, {1, x[1], kernel_size[0], kernel_size[1]}, {x[0], 1, P, Q}, g);
 }
 
-bool suggests_channels_last(const int64_t* sizes, const int64_t* strides) {
+Sizes pool_output_size(const Sizes& x, const Sizes& kernel_size, const Sizes& stride, const Sizes& padding,
+                       const Sizes& dilation, bool ceil_mode) {
+  TORCHCONV_CHECK(x.size() >= 3 && x.size() <= 5, "x: expected [N, C, L], [N, C, H, W] or [N, C, D, H, W], got ",
+                  to_string(x));
+  check_numel("x", x);
+  const size_t d = x.size() - 2;
+  check_list("kernel_size", kernel_size, d, 1);
+  check_list("stride", stride, d, 1);
+  check_list("padding", padding, d, 0);
+  check_list("dilation", dilation, d, 1);
+  Sizes y = {x[0], x[1]};
+  for (size_t i = 0; i < d; ++i) {
+    const int64_t in = x[2 + i];
+    TORCHCONV_CHECK(in > 0, "x: expected spatial sizes of at least 1, got ", to_string(x));
+    const __int128 extent = __int128(dilation[i]) * (kernel_size[i] - 1) + 1, rest = in + 2 * padding[i] - extent;
+    TORCHCONV_CHECK(padding[i] <= extent / 2,
+                    "padding: expected at most half of dilation * (kernel_size - 1) + 1, got ", to_string(padding),
+                    " for kernel_size ", to_string(kernel_size));
+    TORCHCONV_CHECK(rest >= 0 || (ceil_mode && -rest < stride[i]),
+                    "kernel_size: expected windows no larger than the padded input (", in + 2 * padding[i],
+                    " in spatial dimension ", i, "), got ", to_string(kernel_size), " with dilation ",
+                    to_string(dilation));
+    int64_t out = rest >= 0 ? int64_t(rest / stride[i]) + 1 : 0;
+    // One more where elements are left over, if its window begins inside x or the padding before it.
+    const bool left_over = rest < 0 || rest % stride[i] != 0;
+    if (ceil_mode && left_over && out * stride[i] < in + padding[i]) ++out;
+    TORCHCONV_CHECK(out > 0, "kernel_size: expected at least one window, got ", to_string(kernel_size));
+    y.push_back(out);
+  }
+  check_numel("y", y);
+  return y;
+}
+
+bool suggests_channels_last(const int64_t* sizes, const int64_t* strides, int64_t rank) {
   if (strides[1] == 0) return false;
   int64_t least = 0;
-  for (int d : {1, 3, 2, 0}) {
+  for (int64_t i = 0; i < rank; ++i) {
+    const int64_t d = i == 0 ? 1 : i == rank - 1 ? 0 : rank - i;  // channels, the last dimension and so on, the batch
     if (sizes[d] == 0 || strides[d] < least) return false;
     if (d == 0 && least == strides[1]) return false;  // ambiguous: torch decides for contiguous
     least = strides[d] * (sizes[d] > 1 ? sizes[d] : 1);
@@ -115,11 +149,10 @@ bool suggests_channels_last(const int64_t* sizes, const int64_t* strides) {
   return true;
 }
 
-bool is_dense(const int64_t* sizes, const int64_t* strides, Layout layout) {
+bool is_dense(const int64_t* sizes, const int64_t* strides, Layout layout, int64_t rank) {
   int64_t expected = 1;
-  const int nchw[4] = {3, 2, 1, 0}, nhwc[4] = {1, 3, 2, 0};
-  for (int i = 0; i < 4; ++i) {
-    const int d = layout == Layout::nchw ? nchw[i] : nhwc[i];
+  for (int64_t i = 0; i < rank; ++i) {
+    const int64_t nhwc = i == 0 ? 1 : i == rank - 1 ? 0 : rank - i, d = layout == Layout::nchw ? rank - 1 - i : nhwc;
     if (sizes[d] != 1 && strides[d] != expected) return false;
     expected *= sizes[d];
   }

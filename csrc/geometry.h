@@ -31,11 +31,15 @@ ConvProblem make_problem(Pass pass, const Sizes& x, const Sizes& w, const Sizes&
 // Throws ConvError; x_name: what the caller calls the size of x.
 ConvProblem make_unfold_problem(const char* x_name, const Sizes& x, const Sizes& kernel_size, const Geometry& g);
 
+// The size of y for pooling x [N, C, spatial...], one entry of the lists per spatial dimension. Throws ConvError.
+Sizes pool_output_size(const Sizes& x, const Sizes& kernel_size, const Sizes& stride, const Sizes& padding,
+                       const Sizes& dilation, bool ceil_mode);
+
 std::string to_string(const Sizes& sizes);  // "[1, 2, 3]"
 
-// torch's suggest_memory_format for a 4-D tensor: true for channels_last.
-bool suggests_channels_last(const int64_t* sizes, const int64_t* strides);
-// Whether a 4-D tensor is dense in the given layout; strides of dimensions of size 1 do not matter.
-bool is_dense(const int64_t* sizes, const int64_t* strides, Layout layout);
+// torch's suggest_memory_format for a tensor of rank 4 or 5: true for channels_last and channels_last_3d.
+bool suggests_channels_last(const int64_t* sizes, const int64_t* strides, int64_t rank);
+// Whether such a tensor is dense in the given layout; strides of dimensions of size 1 do not matter.
+bool is_dense(const int64_t* sizes, const int64_t* strides, Layout layout, int64_t rank);
 
 }  // namespace torchconv

@@ -23,7 +23,7 @@ def _places(size: Ints, kernel: Ints, stride: Ints, padding: Ints, dilation: Int
 
 
 def _empty(size: Ints, like: Tensor) -> Tensor:
-    layout = suggest_memory_format(like) if like.dim() == len(size) == 4 else torch.contiguous_format
+    layout = suggest_memory_format(like) if like.dim() == len(size) and len(size) in (4, 5) else torch.contiguous_format
     return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=layout)
 
 
