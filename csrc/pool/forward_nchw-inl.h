@@ -30,47 +30,97 @@ static void pool_cut_row(const Axis& w, const Pieces<T>& s, int64_t base, T* val
   }
 }
 
-// One window of a row, of any length: lane by lane, then across the lanes as torch would meet their elements.
+// (best, at) takes (v, i), elements in any order: of equal ones the first in the plane wins, of NaN the last.
+template <class T>
+TORCHCONV_INLINE void take_in_any_order(T& best, Index<T>& at, T v, Index<T> i) {
+  const bool nan = v != v, held = best != best;
+  if (nan ? !held || i > at : !held && (v > best || (v == best && i < at))) best = v, at = i;
+}
+
+// One window of a row, of any length: lane by lane, then across the lanes.
 template <Take take, class S, class T = Compute<S>>
 static void pool_run(const S* x, int64_t count, int64_t base, T* value, Index<T>* at) {
   constexpr int L = kLanes<T>;
-  Vector<T> best = Vector<T>{} + kNothing<take, T>;
-  IndexVector<T> index = lane_numbers<T>() + Index<T>(base);
-  int64_t i = 0;
-  for (; i + L <= count; i += L) take_in<take, T>(best, index, load(x + i), lane_numbers<T>() + Index<T>(base + i));
-  T sum = kNothing<take, T>;
+  T found = kNothing<take, T>;
   Index<T> where = Index<T>(base);
-  const int lanes = i ? L : 0;
-  for (int l = 0; l < lanes; ++l) {
-    const T v = best[l];
+  int64_t i = 0;
+  if (count >= 4 * L) {
+    Vector<T> best[4];
+    IndexVector<T> index[4];
+    for (int u = 0; u < 4; ++u)
+      best[u] = Vector<T>{} + kNothing<take, T>, index[u] = lane_numbers<T>() + Index<T>(base + u * L);
+    for (; i + 4 * L <= count; i += 4 * L)
+#pragma GCC unroll 4
+      for (int u = 0; u < 4; ++u)
+        take_in<take, T>(best[u], index[u], load(x + i + u * L), lane_numbers<T>() + Index<T>(base + i + u * L));
     if constexpr (take == Take::sum) {
-      sum += v;
-    } else {
-      const bool nan = v != v, held = sum != sum, equal = v == sum && index[l] < where;
-      if (nan ? !held || index[l] > where : !held && (v > sum || equal)) sum = v, where = index[l];
+      best[0] = (best[0] + best[1]) + (best[2] + best[3]);
+      for (; i + L <= count; i += L) best[0] += load(x + i);
+      best[0] += load_part(x + i, int(count - i));
+      i = count;
     }
+    for (int u = 0; u < (take == Take::sum ? 1 : 4); ++u)
+      for (int l = 0; l < L; ++l) {
+        if constexpr (take == Take::sum)
+          found += best[u][l];
+        else
+          take_in_any_order<T>(found, where, best[u][l], index[u][l]);
+      }
   }
   for (; i < count; ++i) {
     const T v = T(x[i]);
     if constexpr (take == Take::sum)
-      sum += v;
-    else if (v > sum || v != v)
-      sum = v, where = Index<T>(base + i);
+      found += v;
+    else
+      take_in_any_order<T>(found, where, v, Index<T>(base + i));
   }
-  *value = sum;
+  *value = found;
   if constexpr (take == Take::maximum_and_index) *at = where;
+}
+
+// One row of y where windows are adaptive: down the columns of x first, whose results all windows share, then along.
+template <Take take, class S, class T = Compute<S>>
+static void pool_adaptive(const PoolProblem& p, const Window* window, const Pieces<T>& s, const S* x) {
+  const Axis &h = p.axis[1], &w = p.axis[2];
+  const int64_t first = window[0].begin * h.in + window[1].begin;
+  if (window[0].taps * window[1].taps == 1) {
+    for (int64_t q = 0; q < w.out; ++q) {
+      const Window run = w.window(q);
+      const int64_t base = first * w.in + run.begin;
+      pool_run<take, S>(x + base, run.taps, base, s.value + q, s.at + q);
+    }
+    return;
+  }
+  for (int64_t u = 0; u < w.in; u += kLanes<T>) {
+    const int part = int(smaller(kLanes<T>, w.in - u));
+    Vector<T> best = Vector<T>{} + kNothing<take, T>;
+    IndexVector<T> at = lane_numbers<T>() + Index<T>(first * w.in + u);
+    for (int64_t t = 0; t < window[0].taps; ++t)
+      for (int64_t r = 0; r < window[1].taps; ++r) {
+        const int64_t from = (first + t * h.in + r) * w.in + u;
+        take_in<take, T>(best, at, load_part(x + from, part), lane_numbers<T>() + Index<T>(from));
+      }
+    store(s.lines + u, best);
+    store_index<T>(s.columns + u, at);
+  }
+  for (int64_t q = 0; q < w.out; ++q) {
+    const Window run = w.window(q);
+    T found = kNothing<take, T>;
+    Index<T> where = s.columns[run.begin];
+    for (int64_t u = run.begin; u < run.begin + run.taps; ++u) {
+      if constexpr (take == Take::sum)
+        found += s.lines[u];
+      else
+        take_in_any_order<T>(found, where, s.lines[u], s.columns[u]);
+    }
+    s.value[q] = found;
+    if constexpr (take == Take::maximum_and_index) s.at[q] = where;
+  }
 }
 
 template <Take take, class S, class T = Compute<S>>
 static void pool_row(const Axis& w, const Scratch& sizes, const Pieces<T>& s, const S* x, int64_t base, T* value,
                      Index<T>* at) {
-  if (w.adaptive) {
-    for (int64_t q = 0; q < w.out; ++q) {
-      const Window window = w.window(q);
-      pool_run<take, S>(x + window.begin, window.taps, base + window.begin, value + q, at + q);
-    }
-    return;
-  }
   cut_row(x, w.in, w.pad, w.stride, s.lines, sizes.length);
   if (w.kernel == 2)
     pool_cut_row<take, 2, T>(w, s, base, value, at);
@@ -115,7 +165,12 @@ static void pool_plane(const PoolProblem& p, const Scratch& sizes, const Pieces<
     for (int64_t p_ = 0; p_ < h.out; ++p_, y += w.out) {
       const Window rows = h.window(p_);
       int64_t listed = 0;
-      for (int64_t t = 0; t < depths.taps; ++t)
+      if (w.adaptive) {
+        const Window window[2] = {depths, rows};
+        pool_adaptive<take, S>(p, window, s, x);
+        s.listed[listed++] = 0;
+      }
+      for (int64_t t = 0; t < depths.taps && !w.adaptive; ++t)
         for (int64_t r = 0; r < rows.taps; ++r) {
           const int64_t row = rows.begin + r * h.dil, slot = t * sizes.ring + row % sizes.ring,
                         to = slot * sizes.length;
