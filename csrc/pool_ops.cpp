@@ -145,6 +145,7 @@ Tensor max_pool_grad(const Tensor& grad_y, const Tensor& indices, Sizes x_plane,
     set_windows(p, kernel_size, stride, padding, dilation);
   }
   if (!dense.numel()) return torch::stable::zero_(grad_x);
+  p.scatters = true;
   run(p, grad_y, [&](const PoolProblem& p, void* workspace) {
     pool::max_pool_grad(p, dense.const_data_ptr(), static_cast<const int64_t*>(at.const_data_ptr()),
                         grad_x.mutable_data_ptr(), workspace);

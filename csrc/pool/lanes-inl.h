@@ -40,25 +40,32 @@ TORCHCONV_INLINE IndexVector<T> lane_numbers() {
 }
 // Indices as torch has them, in int64; count <= kLanes of them, and -1 in the other lanes of what is loaded.
 #if TORCHCONV_ISA == 2
+typedef int32_t Ints8 __attribute__((vector_size(32)));
+typedef int64_t Longs8 __attribute__((vector_size(64)));
 template <class T>
 TORCHCONV_INLINE void store_int64(int64_t* p, IndexVector<T> v, int count) {
   const uint32_t mask = (uint32_t(1) << count) - 1;
   if constexpr (kLanes<T> == 8) {
     _mm512_mask_storeu_epi64(p, (__mmask8)mask, (__m512i)v);
   } else {
-    _mm512_mask_storeu_epi64(p, (__mmask8)mask, _mm512_maskz_cvtepi32_epi64(0xff, _mm512_castsi512_si256((__m512i)v)));
-    _mm512_mask_storeu_epi64(p + 8, (__mmask8)(mask >> 8),
-                             _mm512_maskz_cvtepi32_epi64(0xff, _mm512_maskz_extracti64x4_epi64(0xff, (__m512i)v, 1)));
+    const Ints8 low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+    const Ints8 high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+    _mm512_mask_storeu_epi64(p, (__mmask8)mask, (__m512i) __builtin_convertvector(low, Longs8));
+    _mm512_mask_storeu_epi64(p + 8, (__mmask8)(mask >> 8), (__m512i) __builtin_convertvector(high, Longs8));
   }
 }
 template <class T>
 TORCHCONV_INLINE IndexVector<T> load_int64(const int64_t* p, int count) {
   const uint32_t mask = (uint32_t(1) << count) - 1;
   const __m512i none = _mm512_set1_epi64(-1), low = _mm512_mask_loadu_epi64(none, (__mmask8)mask, p);
-  if constexpr (kLanes<T> == 8) return (IndexVector<T>)low;
-  const __m512i high = _mm512_mask_loadu_epi64(none, (__mmask8)(mask >> 8), p + 8);
-  return (IndexVector<T>)_mm512_maskz_inserti64x4(0xff, _mm512_zextsi256_si512(_mm512_maskz_cvtepi64_epi32(0xff, low)),
-                                                  _mm512_maskz_cvtepi64_epi32(0xff, high), 1);
+  if constexpr (kLanes<T> == 8) {
+    return (IndexVector<T>)low;
+  } else {
+    const __m512i high = _mm512_mask_loadu_epi64(none, (__mmask8)(mask >> 8), p + 8);
+    return __builtin_shufflevector(__builtin_convertvector((Longs8)low, Ints8),
+                                   __builtin_convertvector((Longs8)high, Ints8), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+                                   12, 13, 14, 15);
+  }
 }
 #else
 template <class T>

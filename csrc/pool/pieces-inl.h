@@ -18,14 +18,13 @@ struct Pieces {
   int64_t* offset;    // [kernel]: where in lines a tap finds the first output's element
   int64_t* held;      // [slots]: the row of x or y that a slot holds
   int64_t* listed;    // [slots]: where the rows begin that take part in the row at hand
-  int64_t* taken;     // [slots * kernel]: the same for every tap that takes part
-  T* plane;           // [x_plane], where windows are adaptive
+  T* plane;           // [x_plane]: the sums of max_pool_grad, where grad_x has a narrower type
 
   Pieces(const PoolProblem& p, const Scratch& s, void* workspace, int thread) {
     const Axis& w = p.axis[2];
     offset = (int64_t*)((char*)workspace + thread * s.bytes);
-    held = offset + w.kernel, listed = held + s.slots, taken = listed + s.slots;
-    lines = (T*)(taken + s.slots * w.kernel), count = lines + w.stride * s.length;
+    held = offset + w.kernel, listed = held + s.slots;
+    lines = (T*)(listed + s.slots), count = lines + w.stride * s.length;
     first = (Index<T>*)(count + s.length), columns = first + s.length, at = columns + s.length;
     value = (T*)(at + s.slots * s.length), plane = value + s.slots * s.length;
     for (int64_t k = 0; k < w.kernel; ++k) offset[k] = k * w.dil % w.stride * s.length + k * w.dil / w.stride;

@@ -53,6 +53,7 @@ struct PoolProblem {
   Axis axis[3];           // D H W
   bool count_pad = true;  // averages: whether padding counts
   int64_t divisor = 0;    // averages: what to divide by, if not 0
+  bool scatters = false;  // whether it is max_pool_grad that needs the workspace
 
   int64_t x_plane() const { return axis[0].in * axis[1].in * axis[2].in; }
   int64_t y_plane() const { return axis[0].out * axis[1].out * axis[2].out; }

@@ -22,8 +22,8 @@ struct Scratch {
     length = (longest + 2 * ((w.kernel - 1) * w.dil / w.stride) + 4 * kMostLanes) / kMostLanes * kMostLanes;
     ring = reach(h), slots = most_taps(d) * ring;
     const int64_t item = itemsize(p.dtype) == 8 ? 8 : 4;
-    bytes = item * length * (w.stride + 3 + 2 * slots) + 8 * (2 * slots + (1 + slots) * w.kernel);
-    if (w.adaptive) bytes += item * p.x_plane();  // where max_pool_grad adds
+    bytes = item * length * (w.stride + 3 + 2 * slots) + 8 * (2 * slots + w.kernel);
+    if (p.scatters && itemsize(p.dtype) == 2) bytes += item * p.x_plane();
     bytes = (bytes + 63) / 64 * 64;
   }
 };
