@@ -15,7 +15,8 @@ static void max_grad_nchw(const PoolProblem& p, const S* grad_y, const int64_t* 
   using T = Compute<S>;
   const Scratch sizes(p);
   const int64_t size = p.x_plane(), count = p.y_plane();
-  parallel_tasks(p.N * p.C, p.threads, [&](int64_t plane, int thread) {
+  const int64_t planes = p.N * p.C, tasks = 4 * int64_t(p.threads);
+  const auto one_plane = [&](int64_t plane, int thread) {
     const S* from = grad_y + plane * count;
     const int64_t* at = indices + plane * count;
     S* to = grad_x + plane * size;
@@ -29,6 +30,9 @@ static void max_grad_nchw(const PoolProblem& p, const S* grad_y, const int64_t* 
         store_part(to + i, load_part(sum + i, part), part);
       }
     }
+  };
+  parallel_tasks(tasks, p.threads, [&](int64_t task, int thread) {
+    for (int64_t i = task * planes / tasks; i < (task + 1) * planes / tasks; ++i) one_plane(i, thread);
   });
 }
 

@@ -70,9 +70,12 @@ static void shuffle_row(const S* x, int64_t groups, int64_t each, S* y) {
 void channel_shuffle(const PoolProblem& p, int64_t groups, const void* x, void* y) {
   const int64_t each = p.C / groups, plane = p.x_plane(), bytes = plane * itemsize(p.dtype);
   if (p.layout == Layout::nchw) {
-    parallel_tasks(p.N * p.C, p.threads, [&](int64_t task, int) {
-      const int64_t n = task / p.C, c = task % p.C, from = c % groups * each + c / groups;
-      std::memcpy((char*)y + task * bytes, (const char*)x + (n * p.C + from) * bytes, bytes);
+    const int64_t planes = p.N * p.C, tasks = 4 * int64_t(p.threads);  // a plane is too small a task
+    parallel_tasks(tasks, p.threads, [&](int64_t task, int) {
+      for (int64_t i = task * planes / tasks; i < (task + 1) * planes / tasks; ++i) {
+        const int64_t n = i / p.C, c = i % p.C, from = c % groups * each + c / groups;
+        std::memcpy((char*)y + i * bytes, (const char*)x + (n * p.C + from) * bytes, bytes);
+      }
     });
     return;
   }
