@@ -68,6 +68,10 @@ PYBIND11_MODULE(_C, m) {
       py::arg("dilation"), py::arg("groups"),
       "Raises unless y_size is the size of y; name is what the caller calls y.");
 
+  m.def("pool_output_size", &pool_output_size, py::arg("x_size"), py::arg("kernel_size"), py::arg("stride"),
+        py::arg("padding"), py::arg("dilation"), py::arg("ceil_mode"),
+        "Validates a pooling's sizes and returns that of y.");
+
   m.def(
       "unfold_places",
       [](const std::string& x_name, const Sizes& x, const Sizes& kernel_size, const Sizes& stride, const Sizes& padding,

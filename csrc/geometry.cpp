@@ -107,6 +107,39 @@ ConvProblem make_unfold_problem(const char* x_name, const Sizes& x, const Sizes&
   return make_problem(Pass::fwd, x, {1, x[1], kernel_size[0], kernel_size[1]}, {x[0], 1, P, Q}, g);
 }
 
+Sizes pool_output_size(const Sizes& x, const Sizes& kernel_size, const Sizes& stride, const Sizes& padding,
+                       const Sizes& dilation, bool ceil_mode) {
+  TORCHCONV_CHECK(x.size() >= 3 && x.size() <= 5, "x: expected [N, C, L], [N, C, H, W] or [N, C, D, H, W], got ",
+                  to_string(x));
+  check_numel("x", x);
+  const size_t d = x.size() - 2;
+  check_list("kernel_size", kernel_size, d, 1);
+  check_list("stride", stride, d, 1);
+  check_list("padding", padding, d, 0);
+  check_list("dilation", dilation, d, 1);
+  Sizes y = {x[0], x[1]};
+  for (size_t i = 0; i < d; ++i) {
+    const int64_t in = x[2 + i];
+    TORCHCONV_CHECK(in > 0, "x: expected spatial sizes of at least 1, got ", to_string(x));
+    const __int128 extent = __int128(dilation[i]) * (kernel_size[i] - 1) + 1, rest = in + 2 * padding[i] - extent;
+    TORCHCONV_CHECK(padding[i] <= extent / 2,
+                    "padding: expected at most half of dilation * (kernel_size - 1) + 1, got ", to_string(padding),
+                    " for kernel_size ", to_string(kernel_size));
+    TORCHCONV_CHECK(rest >= 0 || (ceil_mode && -rest < stride[i]),
+                    "kernel_size: expected windows no larger than the padded input (", in + 2 * padding[i],
+                    " in spatial dimension ", i, "), got ", to_string(kernel_size), " with dilation ",
+                    to_string(dilation));
+    int64_t out = rest >= 0 ? int64_t(rest / stride[i]) + 1 : 0;
+    // One more where elements are left over, if its window begins inside x or the padding before it.
+    const bool left_over = rest < 0 || rest % stride[i] != 0;
+    if (ceil_mode && left_over && out * stride[i] < in + padding[i]) ++out;
+    TORCHCONV_CHECK(out > 0, "kernel_size: expected at least one window, got ", to_string(kernel_size));
+    y.push_back(out);
+  }
+  check_numel("y", y);
+  return y;
+}
+
 // The dimensions from the innermost outwards: W H (D) C N, or C W H (D) N.
 static int dimension_from_inside(int i, int rank, Layout layout) {
   if (layout == Layout::nchw || i == rank - 1) return rank - 1 - i;

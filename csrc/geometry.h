@@ -31,6 +31,10 @@ ConvProblem make_problem(Pass pass, const Sizes& x, const Sizes& w, const Sizes&
 // Throws ConvError; x_name: what the caller calls the size of x.
 ConvProblem make_unfold_problem(const char* x_name, const Sizes& x, const Sizes& kernel_size, const Geometry& g);
 
+// The size of y for pooling x [N, C, spatial...], one entry of the lists per spatial dimension. Throws ConvError.
+Sizes pool_output_size(const Sizes& x, const Sizes& kernel_size, const Sizes& stride, const Sizes& padding,
+                       const Sizes& dilation, bool ceil_mode);
+
 std::string to_string(const Sizes& sizes);  // "[1, 2, 3]"
 
 // torch's suggest_memory_format for a tensor of rank 4 or 5: true for channels_last and channels_last_3d.

@@ -30,6 +30,14 @@ def unfold_places(
     padding: Sequence[int],
     dilation: Sequence[int],
 ) -> tuple[int, int]: ...
+def pool_output_size(
+    x_size: Sequence[int],
+    kernel_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    ceil_mode: bool,
+) -> list[int]: ...
 def explain(
     pass_: str,
     x_size: Sequence[int],

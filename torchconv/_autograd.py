@@ -16,14 +16,15 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from torchconv import _autocast, _vmap, ops
+from torchconv import _autocast, _fake_pool, _vmap, ops  # noqa: F401  _fake_pool registers
 from torchconv._direct import kernels_for
 from torchconv._fake import check_bias
 from torchconv.errors import TorchconvError, operator_message
 
 # Per operand: the gradient, from g (the gradient of the result), the arguments after the tensors, and the operands.
 # f has the operators: the module ops, or kernels alone where no further derivative is wanted.
-DERIVATIVES: dict[str, tuple[Callable[..., Tensor], ...]] = {
+# None stands for an operand that has no gradient.
+DERIVATIVES: dict[str, tuple[Callable[..., Tensor] | None, ...]] = {
     "conv_fwd": (
         lambda f, g, rest, x, w: f.conv_grad_input(g, w, None, x.shape, *rest),
         lambda f, g, rest, x, w: f.conv_grad_weight(x, g, w.shape, *rest),
@@ -39,6 +40,20 @@ DERIVATIVES: dict[str, tuple[Callable[..., Tensor], ...]] = {
     "unfold": (lambda f, g, rest, x: f.fold(g, x.shape[2:], *rest),),
     "fold": (lambda f, g, rest, columns: f.unfold(g, *rest[1:]),),
     "gemm": (lambda f, g, rest, a, b: f.gemm(g, b.t()), lambda f, g, rest, a, b: f.gemm(a.t(), g)),
+    # The indices of a maximum are fixed: what follows it is linear.
+    "max_pool_grad": (lambda f, g, rest, grad_y, indices: f.max_pool_gather(g, indices, *rest[1:]), None),
+    "max_pool_gather": (lambda f, g, rest, x, indices: f.max_pool_grad(g, indices, x.shape[2:], *rest), None),
+    "avg_pool": (lambda f, g, rest, x: f.avg_pool_grad(g, x.shape[2:], *rest),),
+    "avg_pool_grad": (lambda f, g, rest, grad_y: f.avg_pool(g, *rest[1:]),),
+    "adaptive_avg_pool": (lambda f, g, rest, x: f.adaptive_avg_pool_grad(g, x.shape[2:]),),
+    "adaptive_avg_pool_grad": (lambda f, g, rest, grad_y: f.adaptive_avg_pool(g, grad_y.shape[2:]),),
+    "channel_shuffle": (lambda f, g, rest, x: f.channel_shuffle(g, x.shape[1] // rest[0] if x.shape[1] else 1),),
+}
+# The operators that return a maximum and its indices; and from their other arguments the kernel_size, stride, padding,
+# dilation and ceil_mode that max_pool_grad takes: empty where the windows are adaptive.
+MAXIMA: dict[str, Callable[..., tuple[Any, ...]]] = {
+    "max_pool": lambda rest: rest[:5],
+    "adaptive_max_pool": lambda rest: ((), (), (), (), False),
 }
 WITH_BIAS = {"conv_fwd": "x", "conv_grad_input": "grad_y"}  # and the operand whose dtype and device it has to share
 # unfold and fold keep the dtype, as torch's do; gemm has no lower one.
@@ -71,7 +86,10 @@ def build(name: str) -> Operator:
         operands, needed = ctx.saved_tensors, ctx.needs_input_grad
         f = None if torch.is_grad_enabled() else kernels_for((g, *operands))
         try:
-            grads = [d(f or ops, g, ctx.rest, *operands) if needed[i] else None for i, d in enumerate(derivatives)]
+            grads = [
+                d(f or ops, g, ctx.rest, *operands) if d is not None and needed[i] else None
+                for i, d in enumerate(derivatives)
+            ]
         except RuntimeError as error:  # no function of functional.py is around a backward to say it
             message = operator_message(error)
             if message is None:
@@ -106,7 +124,7 @@ def build(name: str) -> Operator:
             terms = [
                 call(*operands[:i], tangent, *operands[i + 1 :], *no_bias, *ctx.rest)
                 for i, tangent in enumerate(tangents[:arity])
-                if tangent is not None
+                if tangent is not None and derivatives[i] is not None
             ]
             return sum(terms[1:], start=terms[0])
 
@@ -127,3 +145,60 @@ def build(name: str) -> Operator:
         return y + bias.reshape(bias.shape[0], *[1] * (y.dim() - 2))
 
     return Operator(name, name in AUTOCAST, op, Eager.apply, transformed)
+
+
+def build_maximum(name: str) -> Operator:
+    """What build does, for an operator that returns a maximum and its indices, of which only the first has a gradient.
+
+    With the indices kept, its gradient is max_pool_grad and its tangent max_pool_gather, which differentiate further.
+    """
+    op = getattr(torch.ops.torchconv, name).default
+    windows = MAXIMA[name]
+
+    def save(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        x, *rest = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(output[1])
+        ctx.save_for_forward(output[1])
+        ctx.plane, ctx.windows, ctx.others = x.shape[2:], windows(rest), len(rest)
+
+    def save_dispatched(ctx: Any, inputs: tuple[Any, ...], output: tuple[Tensor, Tensor]) -> None:
+        x, *rest = inputs
+        ctx.save_for_backward(output[1])
+        ctx.plane, ctx.windows, ctx.others = x.shape[2:], windows(rest), len(rest)
+
+    def gradients(ctx: Any, g: Tensor, _: Any) -> tuple[Tensor | None, ...]:
+        (indices,) = ctx.saved_tensors
+        f: Any = None if torch.is_grad_enabled() else kernels_for((g, indices))
+        return (f or ops).max_pool_grad(g, indices, ctx.plane, *ctx.windows), *[None] * ctx.others
+
+    class Eager(torch.autograd.Function):
+        backward = staticmethod(gradients)
+
+        @staticmethod
+        def forward(ctx: Any, x: Tensor, kernels: Any, rest: tuple[Any, ...]) -> tuple[Tensor, Tensor]:
+            y, indices = getattr(kernels, name)(x, *rest)
+            ctx.mark_non_differentiable(indices)
+            ctx.save_for_backward(indices)
+            ctx.plane, ctx.windows, ctx.others = x.shape[2:], windows(rest), 2
+            return y, indices
+
+    class Transformed(torch.autograd.Function):
+        setup_context = staticmethod(save)
+        backward = staticmethod(gradients)
+
+        @staticmethod
+        def forward(*args: Any) -> tuple[Tensor, Tensor]:
+            return op(*args)
+
+        @staticmethod
+        def jvp(ctx: Any, tangent: Tensor, *_: Any) -> tuple[Tensor, None]:
+            (indices,) = ctx.saved_tensors
+            return ops.max_pool_gather(tangent, indices, *ctx.windows), None
+
+        @staticmethod
+        def vmap(info: Any, in_dims: tuple[int | None, ...], *args: Any) -> tuple[Any, Any]:
+            return _vmap.run(name, info.batch_size, in_dims, args)
+
+    torch.library.register_autograd(op, gradients, setup_context=save_dispatched)
+    return Operator(name, False, op, Eager.apply, Transformed.apply)

@@ -14,7 +14,11 @@ from torch.autograd import profiler
 from torch.compiler import is_compiling
 
 _C = torch._C
-OPERATORS = ("conv_fwd", "conv_grad_input", "conv_grad_weight", "unfold", "fold", "gemm")
+OPERATORS = (
+    "conv_fwd", "conv_grad_input", "conv_grad_weight", "unfold", "fold", "gemm",
+    "max_pool", "adaptive_max_pool", "max_pool_grad", "max_pool_gather",
+    "avg_pool", "avg_pool_grad", "adaptive_avg_pool", "adaptive_avg_pool_grad", "channel_shuffle",
+)  # fmt: skip
 _TYPES = (Tensor, torch.nn.Parameter)
 
 

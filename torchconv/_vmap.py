@@ -94,19 +94,44 @@ def _gemm(batch: int, in_dims: tuple[int | None, ...], a: Tensor, b: Tensor) -> 
     return split(ops.gemm(a, merge(b, b_dim, 1, 1)), batch, 1, 1), 0
 
 
-RULES = {
+def _maximum(name: str) -> Callable[..., tuple[tuple[Tensor, Tensor], tuple[int, int]]]:
+    def rule(batch: int, in_dims: tuple[int, ...], x: Tensor, *rest: Any) -> Any:
+        y, indices = getattr(ops, name)(merge(x, in_dims[0], 0, 1), *rest)
+        return (split(y, batch, 0, 1), split(indices, batch, 0, 1)), (0, 0)
+
+    return rule
+
+
+def _with_indices(name: str) -> Callable[..., tuple[Tensor, int]]:
+    def rule(batch: int, in_dims: tuple[int | None, ...], t: Tensor, indices: Tensor, *rest: Any) -> tuple[Tensor, int]:
+        operands = [
+            merge(t.expand(batch, *t.shape) if d is None else t, d or 0, 0, 1)
+            for t, d in zip((t, indices), in_dims, strict=False)
+        ]
+        return split(getattr(ops, name)(*operands, *rest), batch, 0, 1), 0
+
+    return rule
+
+
+PER_IMAGE = (
+    "unfold", "fold", "avg_pool", "avg_pool_grad", "adaptive_avg_pool", "adaptive_avg_pool_grad", "channel_shuffle",
+)  # fmt: skip
+RULES: dict[str, Callable[..., tuple[Any, Any]]] = {
     **{name: _convolution(name) for name in ROLES},
-    **{name: _per_image(name) for name in ("unfold", "fold")},
+    **{name: _per_image(name) for name in PER_IMAGE},
+    **{name: _maximum(name) for name in ("max_pool", "adaptive_max_pool")},
+    **{name: _with_indices(name) for name in ("max_pool_grad", "max_pool_gather")},
     "gemm": _gemm,
 }
 
 
-def run(name: str, batch: int, in_dims: tuple[Any, ...], args: tuple[Any, ...]) -> tuple[Tensor, int]:
+def run(name: str, batch: int, in_dims: tuple[Any, ...], args: tuple[Any, ...]) -> tuple[Any, Any]:
     if batch:
         return RULES[name](batch, in_dims, *args)
     # Nothing can be split into no parts, so an empty batch runs as one of zeros, of which the result keeps nothing.
     one = [_with_zeros(a, d) if isinstance(d, int) else a for a, d in zip(args, in_dims, strict=True)]
-    return RULES[name](1, in_dims, *one)[0][:0], 0
+    out, dims = RULES[name](1, in_dims, *one)
+    return (tuple(t[:0] for t in out) if isinstance(out, tuple) else out[:0]), dims
 
 
 def _with_zeros(t: Tensor, batch_dim: int) -> Tensor:

@@ -86,7 +86,104 @@ def gemm(a: Tensor, b: Tensor) -> Tensor:
     return _call(_gemm, (a, b), ())
 
 
-def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Tensor:
+def max_pool(
+    x: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool, with_indices: bool
+) -> tuple[Tensor, Tensor]:
+    """The maximum of each window of x [N, C, spatial...], and where in its plane it stands; lists as long as the plane.
+
+    Without with_indices the second result is empty, and there is no gradient.
+
+    >>> max_pool(torch.arange(4.0).view(1, 1, 2, 2), [2, 2], [2, 2], [0, 0], [1, 1], False, True)
+    (tensor([[[[3.]]]]), tensor([[[[3]]]]))
+    """
+    return _call(_max_pool, (x,), (kernel_size, stride, padding, dilation, ceil_mode, with_indices))
+
+
+def adaptive_max_pool(x: Tensor, output_size: Ints, with_indices: bool) -> tuple[Tensor, Tensor]:
+    """The same for windows from i * in / out to (i + 1) * in / out.
+
+    >>> adaptive_max_pool(torch.arange(4.0).view(1, 1, 4), [2], True)
+    (tensor([[[1., 3.]]]), tensor([[[1, 3]]]))
+    """
+    return _call(_adaptive_max_pool, (x,), (output_size, with_indices))
+
+
+def max_pool_grad(
+    grad_y: Tensor, indices: Tensor, x_size: Ints,
+    kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool,
+) -> Tensor:  # fmt: skip
+    """The gradient of a maximum: grad_y added up at its indices, in planes of x_size. Adaptive: four empty lists.
+
+    >>> max_pool_grad(torch.ones(1, 1, 1), torch.tensor([[[2]]]), [3], [3], [3], [0], [1], False)
+    tensor([[[0., 0., 1.]]])
+    """
+    return _call(_max_pool_grad, (grad_y, indices), (x_size, kernel_size, stride, padding, dilation, ceil_mode))
+
+
+def max_pool_gather(
+    x: Tensor, indices: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+) -> Tensor:
+    """x at the indices of a maximum: the adjoint of max_pool_grad, and the maximum's tangent.
+
+    >>> max_pool_gather(torch.arange(3.0).view(1, 1, 3), torch.tensor([[[2]]]), [3], [3], [0], [1], False)
+    tensor([[[2.]]])
+    """
+    return _call(_max_pool_gather, (x, indices), (kernel_size, stride, padding, dilation, ceil_mode))
+
+
+def avg_pool(
+    x: Tensor, kernel_size: Ints, stride: Ints, padding: Ints,
+    ceil_mode: bool, count_include_pad: bool, divisor_override: int | None,
+) -> Tensor:  # fmt: skip
+    """The average of each window of x [N, C, spatial...], one entry in each list per spatial dimension.
+
+    >>> avg_pool(torch.arange(4.0).view(1, 1, 4), [2], [2], [0], False, True, None)
+    tensor([[[0.5000, 2.5000]]])
+    """
+    return _call(_avg_pool, (x,), (kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override))
+
+
+def avg_pool_grad(
+    grad_y: Tensor, x_size: Ints, kernel_size: Ints, stride: Ints, padding: Ints,
+    ceil_mode: bool, count_include_pad: bool, divisor_override: int | None,
+) -> Tensor:  # fmt: skip
+    """The gradient of avg_pool, its adjoint; x_size is that of x's planes.
+
+    >>> avg_pool_grad(torch.ones(1, 1, 2), [4], [2], [2], [0], False, True, None)
+    tensor([[[0.5000, 0.5000, 0.5000, 0.5000]]])
+    """
+    rest = (x_size, kernel_size, stride, padding, ceil_mode, count_include_pad, divisor_override)
+    return _call(_avg_pool_grad, (grad_y,), rest)
+
+
+def adaptive_avg_pool(x: Tensor, output_size: Ints) -> Tensor:
+    """The average of each of output_size windows, from i * in / out to (i + 1) * in / out.
+
+    >>> adaptive_avg_pool(torch.arange(4.0).view(1, 1, 4), [2])
+    tensor([[[0.5000, 2.5000]]])
+    """
+    return _call(_adaptive_avg_pool, (x,), (output_size,))
+
+
+def adaptive_avg_pool_grad(grad_y: Tensor, x_size: Ints) -> Tensor:
+    """The gradient of adaptive_avg_pool, its adjoint; x_size is that of x's planes.
+
+    >>> adaptive_avg_pool_grad(torch.ones(1, 1, 2), [4])
+    tensor([[[0.5000, 0.5000, 0.5000, 0.5000]]])
+    """
+    return _call(_adaptive_avg_pool_grad, (grad_y,), (x_size,))
+
+
+def channel_shuffle(x: Tensor, groups: int) -> Tensor:
+    """Channel g * C / groups + j of x [N, C, spatial...] becomes channel j * groups + g.
+
+    >>> channel_shuffle(torch.arange(4.0).view(1, 4, 1), 2).flatten()
+    tensor([0., 2., 1., 3.])
+    """
+    return _call(_channel_shuffle, (x,), (groups,))
+
+
+def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Any:
     """Takes the fastest way that the tensors and the active modes allow; _autograd says what each can do."""
     kernels = kernels_for(tensors)
     if kernels is None:
@@ -96,7 +193,7 @@ def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tupl
     return getattr(kernels, op.name)(*tensors, *rest)
 
 
-def _call_indirect(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Tensor:
+def _call_indirect(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Any:
     transforming = _C._are_functorch_transforms_active() or forward_ad._current_level >= 0
     if is_compiling():
         if not transforming:
@@ -116,3 +213,12 @@ _conv_grad_weight = _autograd.build("conv_grad_weight")
 _unfold = _autograd.build("unfold")
 _fold = _autograd.build("fold")
 _gemm = _autograd.build("gemm")
+_max_pool = _autograd.build_maximum("max_pool")
+_adaptive_max_pool = _autograd.build_maximum("adaptive_max_pool")
+_max_pool_grad = _autograd.build("max_pool_grad")
+_max_pool_gather = _autograd.build("max_pool_gather")
+_avg_pool = _autograd.build("avg_pool")
+_avg_pool_grad = _autograd.build("avg_pool_grad")
+_adaptive_avg_pool = _autograd.build("adaptive_avg_pool")
+_adaptive_avg_pool_grad = _autograd.build("adaptive_avg_pool_grad")
+_channel_shuffle = _autograd.build("channel_shuffle")

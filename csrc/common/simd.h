@@ -9,6 +9,10 @@
 #endif
 
 namespace torchconv {
+template <int I>
+struct integer {
+  static constexpr int value = I;
+};
 template <int... I>
 struct integer_list {};
 template <int N, int... I>

@@ -1,0 +1,228 @@
+// What the pooling kernels add to the vector layer: indices beside values, parts of vectors, rows cut by stride.
+#include "common/simd-inl.h"
+
+namespace torchconv::ISA_NS {
+
+// An index for each lane, as wide as the values.
+template <class T>
+struct IndexOf;
+template <>
+struct IndexOf<float> {
+  using type = int32_t;
+};
+template <>
+struct IndexOf<double> {
+  using type = int64_t;
+};
+template <class T>
+using Index = typename IndexOf<T>::type;
+template <class I>
+struct IndexVectorOf {
+  typedef I type __attribute__((vector_size(kVectorBytes)));
+  typedef I unaligned __attribute__((vector_size(kVectorBytes), aligned(sizeof(I)), may_alias));
+};
+template <class T>
+using IndexVector = typename IndexVectorOf<Index<T>>::type;
+
+template <class T>
+TORCHCONV_INLINE IndexVector<T> load_index(const Index<T>* p) {
+  return *(const typename IndexVectorOf<Index<T>>::unaligned*)p;
+}
+template <class T>
+TORCHCONV_INLINE void store_index(Index<T>* p, IndexVector<T> v) {
+  *(typename IndexVectorOf<Index<T>>::unaligned*)p = v;
+}
+template <class T>
+TORCHCONV_INLINE IndexVector<T> lane_numbers() {
+  IndexVector<T> v;
+  for (int i = 0; i < kLanes<T>; ++i) v[i] = i;
+  return v;
+}
+// Indices as torch has them, in int64; count <= kLanes of them, and -1 in the other lanes of what is loaded.
+#if TORCHCONV_ISA == 2
+typedef int32_t Ints8 __attribute__((vector_size(32)));
+typedef int64_t Longs8 __attribute__((vector_size(64)));
+template <class T>
+TORCHCONV_INLINE void store_int64(int64_t* p, IndexVector<T> v, int count) {
+  const uint32_t mask = (uint32_t(1) << count) - 1;
+  if constexpr (kLanes<T> == 8) {
+    _mm512_mask_storeu_epi64(p, (__mmask8)mask, (__m512i)v);
+  } else {
+    const Ints8 low = __builtin_shufflevector(v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+    const Ints8 high = __builtin_shufflevector(v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+    _mm512_mask_storeu_epi64(p, (__mmask8)mask, (__m512i) __builtin_convertvector(low, Longs8));
+    _mm512_mask_storeu_epi64(p + 8, (__mmask8)(mask >> 8), (__m512i) __builtin_convertvector(high, Longs8));
+  }
+}
+template <class T>
+TORCHCONV_INLINE IndexVector<T> load_int64(const int64_t* p, int count) {
+  const uint32_t mask = (uint32_t(1) << count) - 1;
+  const __m512i none = _mm512_set1_epi64(-1), low = _mm512_mask_loadu_epi64(none, (__mmask8)mask, p);
+  if constexpr (kLanes<T> == 8) {
+    return (IndexVector<T>)low;
+  } else {
+    const __m512i high = _mm512_mask_loadu_epi64(none, (__mmask8)(mask >> 8), p + 8);
+    return __builtin_shufflevector(__builtin_convertvector((Longs8)low, Ints8),
+                                   __builtin_convertvector((Longs8)high, Ints8), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11,
+                                   12, 13, 14, 15);
+  }
+}
+#else
+template <class T>
+TORCHCONV_INLINE void store_int64(int64_t* p, IndexVector<T> v, int count) {
+  if (count == kLanes<T>) {
+    typedef int64_t Long __attribute__((vector_size(kLanes<T> * 8)));
+    typedef int64_t LongInMemory __attribute__((vector_size(kLanes<T> * 8), aligned(8), may_alias));
+    *(LongInMemory*)p = __builtin_convertvector(v, Long);
+  } else {
+    for (int i = 0; i < count; ++i) p[i] = v[i];
+  }
+}
+template <class T>
+TORCHCONV_INLINE IndexVector<T> load_int64(const int64_t* p, int count) {
+  if (count == kLanes<T>) {
+    typedef int64_t LongInMemory __attribute__((vector_size(kLanes<T> * 8), aligned(8), may_alias));
+    return __builtin_convertvector(*(const LongInMemory*)p, IndexVector<T>);
+  }
+  IndexVector<T> v = IndexVector<T>{} - 1;
+  for (int i = 0; i < count; ++i) v[i] = Index<T>(p[i]);
+  return v;
+}
+#endif
+
+// The first count <= kLanes elements; the other lanes hold 0.
+template <class S>
+TORCHCONV_INLINE Vector<Compute<S>> load_part(const S* p, int count) {
+  using T = Compute<S>;
+  if (count == kLanes<T>) return load(p);
+#if TORCHCONV_ISA == 2
+  return load_masked(p, (uint32_t(1) << count) - 1);
+#else
+  Vector<T> v{};
+  for (int i = 0; i < count; ++i) v[i] = T(p[i]);
+  return v;
+#endif
+}
+template <class S>
+TORCHCONV_INLINE void store_part(S* p, Vector<Compute<S>> v, int count) {
+  if (count == kLanes<Compute<S>>) return store(p, v);
+#if TORCHCONV_ISA == 2
+  store_masked(p, v, (uint32_t(1) << count) - 1);
+#else
+  for (int i = 0; i < count; ++i) p[i] = S(v[i]);
+#endif
+}
+
+template <class T>
+constexpr T kLeast = -__builtin_inff();
+
+// (best, at) takes (v, i) where v is greater or NaN.
+#if TORCHCONV_ISA == 2
+TORCHCONV_INLINE void take_greater(Vector<float>& best, IndexVector<float>& at, Vector<float> v, IndexVector<float> i) {
+  const __mmask16 m =
+      _mm512_cmp_ps_mask((__m512)v, (__m512)best, _CMP_GT_OQ) | _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);
+  best = (Vector<float>)_mm512_mask_mov_ps((__m512)best, m, (__m512)v);
+  at = (IndexVector<float>)_mm512_mask_mov_epi32((__m512i)at, m, (__m512i)i);
+}
+TORCHCONV_INLINE void take_greater(Vector<double>& best, IndexVector<double>& at, Vector<double> v,
+                                   IndexVector<double> i) {
+  const __mmask8 m = _mm512_cmp_pd_mask((__m512d)v, (__m512d)best, _CMP_GT_OQ) |
+                     _mm512_cmp_pd_mask((__m512d)v, (__m512d)v, _CMP_UNORD_Q);
+  best = (Vector<double>)_mm512_mask_mov_pd((__m512d)best, m, (__m512d)v);
+  at = (IndexVector<double>)_mm512_mask_mov_epi64((__m512i)at, m, (__m512i)i);
+}
+// sum + (a == b ? v : 0)
+TORCHCONV_INLINE Vector<float> add_where_equal(Vector<float> sum, IndexVector<float> a, IndexVector<float> b,
+                                               Vector<float> v) {
+  const __mmask16 m = _mm512_cmpeq_epi32_mask((__m512i)a, (__m512i)b);
+  return (Vector<float>)_mm512_mask_add_ps((__m512)sum, m, (__m512)sum, (__m512)v);
+}
+TORCHCONV_INLINE Vector<double> add_where_equal(Vector<double> sum, IndexVector<double> a, IndexVector<double> b,
+                                                Vector<double> v) {
+  const __mmask8 m = _mm512_cmpeq_epi64_mask((__m512i)a, (__m512i)b);
+  return (Vector<double>)_mm512_mask_add_pd((__m512d)sum, m, (__m512d)sum, (__m512d)v);
+}
+#else
+template <class V, class I>
+TORCHCONV_INLINE void take_greater(V& best, I& at, V v, I i) {
+  const I m = (I)(v > best) | (I)(v != v);
+  best = m ? v : best;
+  at = m ? i : at;
+}
+template <class V, class I>
+TORCHCONV_INLINE V add_where_equal(V sum, I a, I b, V v) {
+  return a == b ? sum + v : sum;
+}
+#endif
+
+template <class T, int First, int... I>
+TORCHCONV_INLINE Vector<T> pick_pairs(Vector<T> low, Vector<T> high, integer_list<I...>) {
+  return __builtin_shufflevector(low, high, 2 * I + First...);
+}
+// The lanes of a and b in turn, from lane First of both on.
+template <class T, int First, int... I>
+TORCHCONV_INLINE Vector<T> weave(Vector<T> a, Vector<T> b, integer_list<I...>) {
+  return __builtin_shufflevector(a, b, First + I / 2 + (I % 2 ? kLanes<T> : 0)...);
+}
+
+// Cuts a row by its stride: element i goes to line[i % stride][i / stride], i counted from `pad` on. The lines are
+// line_length apart, so that what a window takes for neighbouring outputs lies side by side.
+template <class T, class S>
+TORCHCONV_INLINE void cut_row(const S* from, int64_t count, int64_t pad, int64_t stride, T* lines,
+                              int64_t line_length) {
+  constexpr int L = kLanes<T>;
+  int64_t i = 0;
+  if (stride == 1) {
+    for (; i + L <= count; i += L) store(lines + pad + i, load(from + i));
+    if (i < count) store_part(lines + pad + i, load_part(from + i, int(count - i)), int(count - i));
+    return;
+  }
+  if (stride == 2) {
+    const typename first_integers<L>::type lanes;
+    T* even = lines + pad % 2 * line_length + pad / 2;
+    T* odd = lines + (pad + 1) % 2 * line_length + (pad + 1) / 2;
+    for (; i < count; i += 2 * L) {
+      const int64_t rest = count - i;
+      const Vector<T> low = load_part(from + i, int(smaller(L, rest)));
+      const Vector<T> high = rest > L ? load_part(from + i + L, int(smaller(L, rest - L))) : Vector<T>{};
+      store_part(even + i / 2, pick_pairs<T, 0>(low, high, lanes), int(smaller(L, (rest + 1) / 2)));
+      store_part(odd + i / 2, pick_pairs<T, 1>(low, high, lanes), int(smaller(L, rest / 2)));
+    }
+    return;
+  }
+  int64_t line = pad % stride, at = pad / stride;
+  for (; i < count; ++i) {
+    lines[line * line_length + at] = T(from[i]);
+    if (++line == stride) line = 0, ++at;
+  }
+}
+
+// The inverse: [i % stride][i / stride], i from pad on, into a row.
+template <class T, class S>
+TORCHCONV_INLINE void join_row(const T* lines, int64_t line_length, int64_t pad, int64_t stride, S* to, int64_t count) {
+  constexpr int L = kLanes<T>;
+  int64_t i = 0;
+  if (stride == 1) {
+    for (; i < count; i += L) store_part(to + i, load(lines + pad + i), int(smaller(L, count - i)));
+    return;
+  }
+  if (stride == 2) {
+    const typename first_integers<L>::type lanes;
+    const T* even = lines + pad % 2 * line_length + pad / 2;
+    const T* odd = lines + (pad + 1) % 2 * line_length + (pad + 1) / 2;
+    for (; i < count; i += 2 * L) {
+      const int64_t rest = count - i;
+      const Vector<T> a = load(even + i / 2), b = load(odd + i / 2);
+      store_part(to + i, weave<T, 0>(a, b, lanes), int(smaller(L, rest)));
+      if (rest > L) store_part(to + i + L, weave<T, L / 2>(a, b, lanes), int(smaller(L, rest - L)));
+    }
+    return;
+  }
+  int64_t line = pad % stride, at = pad / stride;
+  for (; i < count; ++i) {
+    to[i] = S(lines[line * line_length + at]);
+    if (++line == stride) line = 0, ++at;
+  }
+}
+
+}  // namespace torchconv::ISA_NS
