@@ -60,11 +60,13 @@ bool max_pool_gather(const PoolProblem& p, const void* x, const int64_t* indices
   return inside;
 }
 
-// Channels g * each + j to j * groups + g, for rows of C elements.
-template <class S>
-static void shuffle_row(const S* x, int64_t groups, int64_t each, S* y) {
-  for (int64_t g = 0; g < groups; ++g)
-    for (int64_t j = 0; j < each; ++j) y[j * groups + g] = x[g * each + j];
+// Channels g * each + j to j * groups + g, for rows of C elements. With the groups known (G), the compiler interleaves
+// vectors.
+template <int G, class S>
+static void shuffle_row(const S* __restrict x, int64_t groups, int64_t each, S* __restrict y) {
+  const int64_t count = G ? G : groups;
+  for (int64_t j = 0; j < each; ++j)
+    for (int64_t g = 0; g < count; ++g) y[j * count + g] = x[g * each + j];
 }
 
 void channel_shuffle(const PoolProblem& p, int64_t groups, const void* x, void* y) {
@@ -83,9 +85,13 @@ void channel_shuffle(const PoolProblem& p, int64_t groups, const void* x, void* 
     using S = decltype(s);
     constexpr int64_t kPixels = 64;
     const int64_t pixels = p.N * plane;
+    const auto row = groups == 2   ? shuffle_row<2, S>
+                     : groups == 4 ? shuffle_row<4, S>
+                     : groups == 8 ? shuffle_row<8, S>
+                                   : shuffle_row<0, S>;
     parallel_tasks((pixels + kPixels - 1) / kPixels, p.threads, [&](int64_t task, int) {
       for (int64_t i = task * kPixels; i < (task + 1) * kPixels && i < pixels; ++i)
-        shuffle_row(static_cast<const S*>(x) + i * p.C, groups, each, static_cast<S*>(y) + i * p.C);
+        row(static_cast<const S*>(x) + i * p.C, groups, each, static_cast<S*>(y) + i * p.C);
     });
   });
 }
