@@ -140,7 +140,7 @@ def test_1d(function, arguments, expected):
     "arguments, expected",
     [
         ({"x": (4, 8, 8)}, "x: expected 5 dimensions, or 4 without a batch"),
-        ({"w": (4, 4, 3, 3)}, "w: expected 5 dimensions for conv3d"),
+        ({"w": (4, 4, 3, 3)}, "w: expected 5 dimensions for conv(_transpose)?3d"),
         ({"stride": (1, 1)}, "stride: expected an int or a sequence of 3, got"),
         ({"stride": (1, "1", 1)}, "stride: expected an int or a sequence of 3, got"),
         ({"padding": (1, 1)}, r"padding: expected an int or \(depth, vertical, horizontal\), each of these an int or"),
