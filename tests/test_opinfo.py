@@ -26,9 +26,9 @@ def value_and_gradients(function, sample, change):
     return [y, *torch.autograd.grad(y, [t for t in operands if isinstance(t, torch.Tensor)], torch.ones_like(y))]
 
 
-def tolerance(exact, dtype):
+def tolerance(name, exact, dtype):
     """torch's own, but where the terms of long sums in float32 cancel: torch is beyond it there too, in 3-D."""
-    if dtype != torch.float32 or exact.numel() == 0:
+    if dtype != torch.float32 or exact.numel() == 0 or not name.endswith("3d"):
         return {}
     return {"rtol": 1.3e-6, "atol": max(1e-5, 2e-6 * exact.abs().max().item())}
 
@@ -46,7 +46,7 @@ def test_samples(op, dtype):
         expected = value_and_gradients(op, sample, lambda t: t.detach().double().requires_grad_())
         assert y.dtype == dtype
         for ours, exact in zip([y, *grads], expected, strict=True):
-            assert_close(ours, exact.to(dtype), **tolerance(exact, dtype))
+            assert_close(ours, exact.to(dtype), **tolerance(op.name, exact, dtype))
 
 
 @pytest.mark.parametrize("op", [op for op in OPINFOS if op.error_inputs_func is not None], ids=lambda op: op.name)
