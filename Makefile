@@ -8,7 +8,7 @@ REQUIREMENTS := $(wildcard requirements/*.txt)
 CPP := $(shell find csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 BUILD_INPUTS := setup.py pyproject.toml $(shell find csrc -type f)
 
-.PHONY: help missing env build demo test test-full lint format bars wheel check-wheel clean
+.PHONY: help missing env build demo test test-full lint format bars docs wheel check-wheel clean
 
 help:
 	@echo "make demo         build, and run a real pretrained network on torchconv against torch"
@@ -16,13 +16,14 @@ help:
 	@echo "make build        the extensions alone, in place"
 	@echo "make lint         style, types and file sizes; format mends what it can"
 	@echo "make bars         the benchmarks that benchmarks/bars.toml names, against their bars"
+	@echo "make docs         the documentation, as pages to read in build/site/index.html"
 	@echo "make wheel        a wheel in dist/; check-wheel runs it under an older torch"
 	@echo "make clean        removes what was built, but not the environment"
 
 # The checkout is put on the environment's path by a .pth file: an editable install would compile everything again.
 $(VENV)/ready: $(REQUIREMENTS)
 	test -x $(PY) || $(PYTHON) -m venv $(VENV)
-	$(PY) -m pip install -q --disable-pip-version-check $(foreach f,build demo dev,-r requirements/$(f).txt)
+	$(PY) -m pip install -q --disable-pip-version-check $(foreach f,build demo dev docs,-r requirements/$(f).txt)
 	$(PY) -m pip install -q --disable-pip-version-check --no-deps -r requirements/demo-no-deps.txt
 	$(PY) -c "import pathlib, site; pathlib.Path(site.getsitepackages()[0], 'torchconv.pth').write_text('$(CURDIR)\n')"
 	touch $@
@@ -60,6 +61,11 @@ format: env
 
 bars: build
 	$(PY) benchmarks/bars.py
+
+# -W: a broken link, a missing docstring and every other warning is an error.
+docs: build
+	$(PY) -m sphinx -q -W --keep-going -b html docs build/site
+	@echo "build/site/index.html"
 
 # build/lib.* first: setuptools would also pack files there that the sources no longer have.
 wheel: env

@@ -116,6 +116,12 @@ def test_wrong_arguments_raise_as_runtime_errors():
         F.conv2d(torch.ones(1, 3, 5, 5), torch.ones(4, 2, 3, 3))
 
 
+def test_a_trace_raises_instead_of_keeping_results_as_constants():
+    conv = torch.nn.Conv2d(3, 3, 3, padding=1).requires_grad_(False)
+    with torchconv.enabled(), pytest.raises(torchconv.TorchconvError, match="no convolution under torch"):
+        torch.jit.trace(lambda x: x + conv(x), torch.randn(1, 3, 8, 8))
+
+
 def test_it_nests_and_holds_for_all_threads():
     x, w = torch.ones(1, 1, 4, 4), torch.ones(1, 1, 2, 2)
     with torchconv.enabled():

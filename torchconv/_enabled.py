@@ -103,6 +103,9 @@ class _Override:
         self, x: Tensor, w: Tensor, bias: Tensor | None, stride: _Ints, padding: _Ints, dilation: _Ints,
         transposed: bool, output_padding: _Ints, groups: int,
     ) -> Tensor:  # fmt: skip
+        if torch._C._get_tracing_state() is not None:  # the tracer records what runs below this one, and not this
+            instead = "which would keep its result as a constant; trace convert(model), or use torch.export"
+            raise TorchconvError(f"enabled(): expected no convolution under torch.jit.trace, {instead}")
         why = _why_not(x, w, bias)
         if why:
             args = (x, w, bias, stride, padding, dilation, transposed, output_padding, groups)
@@ -185,10 +188,10 @@ def enabled() -> Iterator[None]:
     after it has ended uses torch's kernel, with the same result. It costs about 40 us per call, which convert() does
     not; under torch.compile, too, convert() is the better way.
 
-    What torchconv does not have (complex, sparse, other dtypes) runs on torch's kernel; stats() counts it.
+    What torchconv does not have, such as integers, runs on torch's kernel; stats() counts it.
 
     Raises:
-        TorchconvError: within it, a convolution has wrong arguments.
+        TorchconvError: within it, a convolution has wrong arguments, or is traced by torch.jit.trace.
 
     Example:
         >>> import torch, torchconv
@@ -213,7 +216,8 @@ def stats(reset: bool = False) -> dict[str, Any]:
         reset: count anew from now on.
 
     Returns:
-        "torchconv": those that torchconv ran; "delegated": those that torch's own kernel ran, by operator and reason.
+        A dict with how many torchconv ran, under "torchconv", and how many torch's own kernel ran by operator and
+        reason, under "delegated".
 
     Raises:
         TorchconvError: `reset` is not a bool.

@@ -91,11 +91,12 @@ def conv2d(
         bias: [K] or None.
         stride, dilation: an int, (int,) for both dimensions, or (vertical, horizontal).
         padding: zeros around x, in one of these forms:
-            an int or (int,): the same on all four sides;
-            (vertical, horizontal): each an int, or a pair for the two sides, as in ((top, bottom), (left, right));
-            "valid": none;
-            "same": as much as it takes for ceil(H / stride) x ceil(W / stride) outputs, an odd rest at the bottom and
-            right.
+
+            - an int or (int,): the same on all four sides;
+            - (vertical, horizontal): each an int, or a pair for the two sides, as in ((top, bottom), (left, right));
+            - "valid": none;
+            - "same": as much as it takes for ceil(H / stride) x ceil(W / stride) outputs, an odd rest at the bottom
+              and right.
         groups: a divisor of C and of K; each group of channels is convolved on its own.
         algo: "auto", the name of an algorithm, or "auto:LEVEL" with a level of torchconv.set_precision.
         flip: True for convolution as mathematics defines it (the kernel turned by 180 degrees); the default is

@@ -29,13 +29,14 @@ def set_precision(level: str | float) -> None:
 
     Args:
         level: one of
-            "direct": only algorithms that sum the very products, so that NaN and Inf stay where they belong;
-            "exact": also those predicted to err by at most 1e-6 in float32, or no more than direct summation in the
-                other dtypes;
-            "balanced", the level at the start: at most 1e-5 in float32;
-            a number: the largest predicted error, as max|y - exact y| / max|exact y|. It bounds every algorithm, those
-                that sum the very products too, which the names above always let in. A call that no algorithm can
-                compute so exactly raises, with the reasons.
+
+            - "direct": only algorithms that sum the very products, so that NaN and Inf stay where they belong;
+            - "exact": also those predicted to err by at most 1e-6 in float32, or no more than direct summation in the
+              other dtypes;
+            - "balanced", the level at the start: at most 1e-5 in float32;
+            - a number: the largest predicted error, as max|y - exact y| / max|exact y|. It bounds every algorithm,
+              those that sum the very products too, which the names above always let in. A call that no algorithm can
+              compute so exactly raises, with the reasons.
 
     A call reads the level once; its backward keeps it. torch.compile notices a change.
 
@@ -108,6 +109,7 @@ class Explanation(Printable):
     rows: list[dict[str, Any]]
 
     def as_dict(self) -> dict[str, Any]:
+        """problem and rows as one dictionary that JSON can hold."""
         return dataclasses.asdict(self)
 
     def __rich__(self) -> Table:
