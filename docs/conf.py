@@ -26,6 +26,7 @@ toc_object_entries_show_parents = "hide"
 
 html_theme = "furo"
 html_title = f"torchconv {version}"
+html_static_path, html_css_files = ["static"], ["wide.css"]
 html_copy_source = html_show_copyright = html_show_sphinx = False
 pygments_style, pygments_dark_style = "friendly", "github-dark"
 

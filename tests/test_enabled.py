@@ -116,6 +116,7 @@ def test_wrong_arguments_raise_as_runtime_errors():
         F.conv2d(torch.ones(1, 3, 5, 5), torch.ones(4, 2, 3, 3))
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit.trace:FutureWarning")
 def test_a_trace_raises_instead_of_keeping_results_as_constants():
     conv = torch.nn.Conv2d(3, 3, 3, padding=1).requires_grad_(False)
     with torchconv.enabled(), pytest.raises(torchconv.TorchconvError, match="no convolution under torch"):
