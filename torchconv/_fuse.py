@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_conv_bn_weights
 
 from torchconv.nn.fused import FusedConv
 
@@ -244,10 +243,9 @@ class Fuser:
         norm: Any = self._module(node)
         if not isinstance(norm, NORMS) or norm.running_mean is None or norm.training:
             return None
-        old_bias = None if bias is None else bias.double()
-        scale, shift = (t if t is None else t.double() for t in (norm.weight, norm.bias))
-        statistics = norm.running_mean.double(), norm.running_var.double()  # type: ignore[union-attr]
-        w, b = fuse_conv_bn_weights(weight.double(), old_bias, *statistics, norm.eps, scale, shift)
+        scale, shift = _scale_and_shift(norm)
+        w = weight.double() * scale.view(-1, *[1] * (weight.dim() - 1))
+        b = shift if bias is None else bias.double() * scale + shift
         return w.to(weight.dtype), b.to(weight.dtype), type(norm).__name__
 
     def _residual(self, node: Node, last: Node) -> Node | None:
@@ -280,7 +278,8 @@ class Fuser:
     def _unused(self, target: str) -> str:
         """A name for a module that is called in several places, in each of which it is fused with something else."""
         names = {name for name, _ in self.traced.named_modules()}
-        return next(n for n in (target, *(f"{target}_{i}" for i in itertools.count(1))) if n not in names)
+        numbered = (f"{target}_{i}" for i in itertools.count(1))
+        return next(n for n in itertools.chain([target], numbered) if n not in names)
 
     def _owner(self, node: Node) -> str:
         """The module whose forward calls torch's function: the one that has the weight."""
@@ -303,12 +302,16 @@ class Fuser:
             or self.calls[str(node.target)] > 1
         ):
             return
-        dtype = conv.weight.dtype
-        folded = fuse_conv_bn_eval(conv.double(), norm.double(), transpose=True).to(dtype)
-        self.traced.set_submodule(str(node.target), folded)
+        scale, shift = _scale_and_shift(norm)
+        weight, bias = conv.weight, conv.bias
+        grouped = weight.double().unflatten(0, (conv.groups, -1))  # [G, C / G, K / G, kernel...]
+        scaled = grouped * scale.view(conv.groups, 1, -1, *[1] * (weight.dim() - 2))
+        b = shift if bias is None else bias.double() * scale + shift
+        conv.weight = nn.Parameter(scaled.flatten(0, 1).to(weight.dtype), requires_grad=False)
+        conv.bias = nn.Parameter(b.to(weight.dtype), requires_grad=False)
         following.replace_all_uses_with(node)  # type: ignore[union-attr]
         self.traced.graph.erase_node(following)  # type: ignore[arg-type]
-        self.fused[self._name(node)] = f"{type(folded).__name__} + {type(norm).__name__}"
+        self.fused[self._name(node)] = f"{type(conv).__name__} + {type(norm).__name__}"
 
     def _note(self, node: Node) -> None:
         """Why a normalisation or an activation is still there."""
@@ -325,6 +328,15 @@ class Fuser:
 
     def _submodule(self, node: Node) -> nn.Module | None:
         return self.traced.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
+    """A normalisation at inference as y * scale + shift per channel, in float64."""
+    scale = torch.rsqrt(norm.running_var.double() + norm.eps)
+    if norm.weight is not None:
+        scale = scale * norm.weight.double()
+    shift = -norm.running_mean.double() * scale
+    return scale, shift if norm.bias is None else shift + norm.bias.double()
 
 
 def _has_hooks(module: nn.Module | None) -> bool:

@@ -51,7 +51,7 @@ def conv_fused(
     tensors = (x, w, bias, residual)
     rest = (stride, padding, dilation, groups)
     kernels = kernels_for(tensors)
-    if torch.is_grad_enabled() and _C._any_requires_grad(*tensors):
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
         return _fused.unfused(conv_fwd, *tensors, rest, activation, algo)
     if kernels is not None:
         return kernels.conv_fused(*tensors, pack, *rest, activation, algo)

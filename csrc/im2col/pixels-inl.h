@@ -188,6 +188,9 @@ static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<
         if (last && !plan.stream)
           for (int i = 0; i < n; ++i)
             for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.dst + pixels[r + i].target + o + c * L, 1);
+        if (last && op.residual)
+          for (int i = 0; i < n; ++i)
+            for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.residual + pixels[r + i].target + o + c * L);
         multiply_tile<T>(n, chunks, depth, {a.data + r * a.row, a.stride, a.row}, b, tile + r * kColumns<T>, k0 > 0,
                          share_of(next, r, n, rows));
         if (last)
@@ -290,6 +293,10 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
           for (int i = 0; i < n; ++i)
             for (int chunk = 0; chunk < width; ++chunk)
               __builtin_prefetch(op.dst + (o0 + r + i) * g.dst_c + runs[c + chunk].runs[0].start.target, 1);
+        if (last && op.residual)
+          for (int i = 0; i < n; ++i)
+            for (int chunk = 0; chunk < width; ++chunk)
+              __builtin_prefetch(op.residual + (o0 + r + i) * g.dst_c + runs[c + chunk].runs[0].start.target);
         // Each channel is another page, out of the hardware prefetcher's sight: the first tile fetches the next panel.
         const int64_t next = c + kColumnChunks;
         const bool fetch = r == 0 && next < chunks && in_place(next);
