@@ -60,6 +60,10 @@ PYBIND11_MODULE(_C, m) {
       py::arg("groups"), "Validates a convolution's sizes and returns the size of y.");
 
   m.def(
+      "check_activation", [](const std::string& name) { parse_activation(name); }, py::arg("name"),
+      "Raises unless conv_fused has such an activation.");
+
+  m.def(
       "check_output_size",
       [](const std::string& name, const Sizes& x, const Sizes& w, const Sizes& y, const Sizes& stride,
          const Sizes& padding, const Sizes& dilation,

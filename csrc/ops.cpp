@@ -4,6 +4,7 @@
 #include "common/parallel.h"
 #include "geometry.h"
 #include "log.h"
+#include "pack.h"
 #include "im2col/gemm.h"
 #include "registry.h"
 #include "tensors.h"
@@ -26,18 +27,25 @@ void set_weight_strides(ConvProblem& p, const Tensor& w) {
   for (size_t i = 2; i < 5; ++i) p.w_stride[i] = i < 2 + missing ? 0 : s[i - missing];
 }
 
-// Picks a row, gives it its workspace and runs it.
-void run(ConvProblem& p, const Tensor& first, ConvOperands operands, const std::string& algo) {
+// Fills in what a problem does not have from sizes.
+void set_circumstances(ConvProblem& p, const Tensor& first) {
   p.device = first.is_cpu() ? Device::cpu : Device::cuda;
   p.dtype = dtype_of("x", first);
   p.isa = current_isa();
   p.threads = num_threads();
-  p.has_bias = operands.bias != nullptr;
+}
+
+const Row& pick(const ConvProblem& p, const std::string& algo) {
   parse_algo(algo, p);
   // A row need not know empty sums, but asking for it by name is no mistake.
   const std::string asked = p.products_per_output() ? algo : "auto";
   const Row& row = select(p, asked);
   if (logging()) log_pick(p, asked);
+  return row;
+}
+
+// Gives a row its workspace and runs it.
+void run(const Row& row, const ConvProblem& p, const Tensor& first, ConvOperands operands) {
   Tensor workspace;
   if (const int64_t bytes = row.workspace(p)) {
     workspace = allocate_workspace(bytes, first);
@@ -46,27 +54,76 @@ void run(ConvProblem& p, const Tensor& first, ConvOperands operands, const std::
   row.run(p, operands);
 }
 
+void run(ConvProblem& p, const Tensor& first, const ConvOperands& operands, const std::string& algo) {
+  set_circumstances(p, first);
+  p.has_bias = operands.bias != nullptr;
+  run(pick(p, algo), p, first, operands);
+}
+
 const void* data_or_null(const std::optional<Tensor>& t) { return t ? t->const_data_ptr() : nullptr; }
 std::optional<Tensor> dense_bias(const std::optional<Tensor>& bias) {
   return bias && !bias->is_contiguous() ? std::optional<Tensor>(torch::stable::contiguous(*bias)) : bias;
 }
 
-Tensor conv_fwd(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias, Sizes stride, Sizes padding,
-                Sizes dilation, int64_t groups, std::string algo) {
-  const Geometry g{std::move(stride), std::move(padding), std::move(dilation), groups};
+struct Forward {
+  Sizes y_size;
+  MemoryFormat format;
+  ConvProblem p;
+};
+
+Forward check_forward(const Tensor& x, const Tensor& w, const Geometry& g) {
   dtype_of("x", x);
   check_same("w", w, "x", x);
-  const Sizes x_size = sizes_of(x), w_size = sizes_of(w), y_size = conv_output_size(x_size, w_size, g);
-  check_bias(bias, w_size[0], "x", x);
-  const MemoryFormat format = format_of(x);
-  const Tensor y = allocate(y_size, format, x), dense = make_dense(x, format);
-  const auto b = dense_bias(bias);
+  const Sizes x_size = sizes_of(x), w_size = sizes_of(w);
+  Sizes y_size = conv_output_size(x_size, w_size, g);
   ConvProblem p = make_problem(Pass::fwd, x_size, w_size, y_size, g);
+  const MemoryFormat format = format_of(x);
   p.layout = layout_of(format);
   set_weight_strides(p, w);
-  if (y.numel())
-    run(p, x, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), y.mutable_data_ptr(), nullptr}, algo);
+  set_circumstances(p, x);
+  return {std::move(y_size), format, p};
+}
+
+Tensor conv_fused(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,
+                  const std::optional<Tensor>& residual, const std::optional<Tensor>& pack, Sizes stride, Sizes padding,
+                  Sizes dilation, int64_t groups, std::string activation, std::string algo) {
+  auto [y_size, format, p] = check_forward(x, w, {std::move(stride), std::move(padding), std::move(dilation), groups});
+  check_bias(bias, p.K, "x", x);
+  p.epilogue = parse_activation(activation);
+  p.has_bias = bias.has_value(), p.epilogue.residual = residual.has_value();
+  if (residual) {
+    check_same("residual", *residual, "x", x);
+    TORCHCONV_CHECK(sizes_of(*residual) == y_size, "residual: expected size ", to_string(y_size),
+                    ", that of the result, got ", to_string(sizes_of(*residual)));
+  }
+  const Tensor y = allocate(y_size, format, x), dense = make_dense(x, format);
+  const auto b = dense_bias(bias);
+  const Tensor add = residual ? make_dense(*residual, format) : Tensor();
+  ConvOperands operands{dense.const_data_ptr(),
+                        w.const_data_ptr(),
+                        data_or_null(b),
+                        y.mutable_data_ptr(),
+                        nullptr,
+                        residual ? add.const_data_ptr() : nullptr};
+  const Row* row = pack ? &row_of_pack(*pack, p) : y.numel() ? &pick(p, algo) : nullptr;
+  if (pack) p.packed = true, operands.b = weights_in(*pack);
+  if (y.numel()) run(*row, p, x, operands);
   return y;
+}
+
+Tensor conv_fwd(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias, Sizes stride, Sizes padding,
+                Sizes dilation, int64_t groups, std::string algo) {
+  return conv_fused(x, w, bias, {}, {}, std::move(stride), std::move(padding), std::move(dilation), groups, "none",
+                    std::move(algo));
+}
+
+// The weights as the row prepares them that conv_fused would take for such an x; empty where it prepares none.
+Tensor conv_pack(const Tensor& x, const Tensor& w, Sizes stride, Sizes padding, Sizes dilation, int64_t groups,
+                 std::string activation, bool residual, std::string algo) {
+  ConvProblem p = check_forward(x, w, {std::move(stride), std::move(padding), std::move(dilation), groups}).p;
+  p.epilogue = parse_activation(activation);
+  p.epilogue.residual = residual;
+  return make_pack(pick(p, algo), p, w);
 }
 
 Tensor conv_grad_input(const Tensor& grad_y, const Tensor& w, const std::optional<Tensor>& bias, Sizes x_size,
@@ -173,6 +230,12 @@ Tensor gemm(const Tensor& a, const Tensor& b) {
 
 STABLE_TORCH_LIBRARY(torchconv, m) {
   m.def("conv_fwd(Tensor x, Tensor w, Tensor? bias, " TORCHCONV_GEOMETRY);
+  m.def(
+      "conv_fused(Tensor x, Tensor w, Tensor? bias, Tensor? residual, Tensor? pack, int[] stride, SymInt[] padding, "
+      "int[] dilation, int groups, str activation, str algo) -> Tensor");
+  m.def(
+      "conv_pack(Tensor x, Tensor w, int[] stride, SymInt[] padding, int[] dilation, int groups, str activation, "
+      "bool residual, str algo) -> Tensor");
   m.def("conv_grad_input(Tensor grad_y, Tensor w, Tensor? bias, SymInt[] x_size, " TORCHCONV_GEOMETRY);
   m.def("conv_grad_weight(Tensor x, Tensor grad_y, SymInt[] w_size, " TORCHCONV_GEOMETRY);
   m.def("unfold(Tensor x, int[] kernel_size, int[] stride, SymInt[] padding, int[] dilation) -> Tensor");
@@ -184,6 +247,8 @@ STABLE_TORCH_LIBRARY(torchconv, m) {
 
 static void add_kernels(torch::stable::detail::StableLibrary& m) {
   m.impl("conv_fwd", TORCH_BOX(&torchconv::conv_fwd));
+  m.impl("conv_fused", TORCH_BOX(&torchconv::conv_fused));
+  m.impl("conv_pack", TORCH_BOX(&torchconv::conv_pack));
   m.impl("conv_grad_input", TORCH_BOX(&torchconv::conv_grad_input));
   m.impl("conv_grad_weight", TORCH_BOX(&torchconv::conv_grad_weight));
   m.impl("unfold", TORCH_BOX(&torchconv::unfold));

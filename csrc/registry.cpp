@@ -24,6 +24,10 @@ double error_of_rounded_sums(const ConvProblem& p, double unit) {
 
 double error_of_result(DType dtype) { return dtype == DType::f16 ? 4.9e-4 : dtype == DType::bf16 ? 3.9e-3 : 0; }
 
+std::string Row::refuses(const ConvProblem& p) const {
+  return fuses || p.epilogue.trivial() ? supports(p) : "it fuses no activation and no residual";
+}
+
 void add_row(const Row& row) { table().push_back(row); }
 
 const std::deque<Row>& rows() {
@@ -87,7 +91,7 @@ const Row& select(const ConvProblem& p, const std::string& algo) {
   const Row* best = nullptr;
   double best_cost = std::numeric_limits<double>::infinity();
   for (const Row& row : rows()) {
-    if (!wanted(row, p, request) || !within_budget(row, request, row.error(p)) || !row.supports(p).empty()) continue;
+    if (!wanted(row, p, request) || !within_budget(row, request, row.error(p)) || !row.refuses(p).empty()) continue;
     const double cost = row.cost(p);
     if (cost < best_cost) best = &row, best_cost = cost;
   }
@@ -106,7 +110,7 @@ std::vector<Candidate> explain(const ConvProblem& p, const std::string& algo) {
   const Candidate* best = nullptr;
   for (const Row& row : rows()) {
     if (row.pass != p.pass || row.device != p.device) continue;
-    Candidate c{&row, row.supports(p), true, 0, 0, 0};
+    Candidate c{&row, row.refuses(p), true, 0, 0, 0};
     c.supported = c.reason.empty();
     if (c.supported) c.cost = row.cost(p), c.error = row.error(p), c.workspace = row.workspace(p);
     out.push_back(c);

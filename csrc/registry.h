@@ -20,7 +20,15 @@ struct Row {
   double (*error)(const ConvProblem&);       // predicted 99th percentile of max|y - ref| / max|ref|
   int64_t (*workspace)(const ConvProblem&);  // bytes
   void (*run)(const ConvProblem&, const ConvOperands&);
-  bool direct;  // sums the very products: NaN and Inf stay local, componentwise error bounds hold
+  bool direct;         // sums the very products: NaN and Inf stay local, componentwise error bounds hold
+  bool fuses = false;  // runs problems with an epilogue
+  // Where the row can prepare weights once for many calls: their size, and the way to make them. They may depend on w's
+  // sizes, groups, dtype, layout and ISA alone.
+  int64_t (*pack_bytes)(const ConvProblem&) = nullptr;
+  void (*pack)(const ConvProblem&, const void* w, void* to) = nullptr;
+
+  // supports(), and whether it fuses what the problem asks for.
+  std::string refuses(const ConvProblem&) const;
 };
 
 // Predicted error of sums that are rounded to `unit` after each product: it grows as the root of their length.

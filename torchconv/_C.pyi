@@ -12,6 +12,7 @@ def conv_output_size(
     dilation: Sequence[int],
     groups: int,
 ) -> list[int]: ...
+def check_activation(name: str) -> None: ...
 def check_output_size(
     name: str,
     x_size: Sequence[int],

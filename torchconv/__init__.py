@@ -5,6 +5,7 @@ from torchconv._build import VERSION as __version__
 from torchconv._enabled import enabled, stats
 from torchconv.convert import ConversionReport, convert, revert
 from torchconv.errors import TorchconvError
+from torchconv.freeze import FreezeReport, Frozen, freeze
 from torchconv.functional import (
     conv1d,
     conv2d,
@@ -39,6 +40,8 @@ from torchconv.pooling import (
 __all__ = [
     "ConversionReport",
     "Explanation",
+    "FreezeReport",
+    "Frozen",
     "TorchconvError",
     "__version__",
     "adaptive_avg_pool1d",
@@ -61,6 +64,7 @@ __all__ = [
     "enabled",
     "explain",
     "fold",
+    "freeze",
     "gemm",
     "lp_pool1d",
     "lp_pool2d",

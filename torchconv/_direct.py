@@ -15,7 +15,7 @@ from torch.compiler import is_compiling
 
 _C = torch._C
 OPERATORS = (
-    "conv_fwd", "conv_grad_input", "conv_grad_weight", "unfold", "fold", "gemm",
+    "conv_fwd", "conv_fused", "conv_grad_input", "conv_grad_weight", "unfold", "fold", "gemm",
     "max_pool", "adaptive_max_pool", "max_pool_grad", "max_pool_gather",
     "avg_pool", "avg_pool_grad", "adaptive_avg_pool", "adaptive_avg_pool_grad", "channel_shuffle",
 )  # fmt: skip
@@ -26,6 +26,7 @@ class Kernels:
     """The operators of one device, each as a function of its schema's arguments that knows no autograd."""
 
     conv_fwd: Callable[..., Tensor]
+    conv_fused: Callable[..., Tensor]
     conv_grad_input: Callable[..., Tensor]
     conv_grad_weight: Callable[..., Tensor]
 

@@ -84,6 +84,20 @@ def conv_fwd(
     return _empty([x.shape[0], w.shape[0], *_places(x.shape[2:], w.shape[2:], stride, padding, dilation)], x)
 
 
+@register_fake("torchconv::conv_fused")
+def conv_fused(
+    x: Tensor, w: Tensor, bias: Tensor | None, residual: Tensor | None, pack: Tensor | None,
+    stride: Ints, padding: Ints, dilation: Ints, groups: int, activation: str, algo: str,
+) -> Tensor:  # fmt: skip
+    _C.check_activation(activation)
+    y = conv_fwd(x, w, bias, stride, padding, dilation, groups, algo)
+    if residual is not None:
+        _check_same("residual", residual, "x", x)
+        expected = f"expected size {list(y.shape)}, that of the result, got {list(residual.shape)}"
+        _expect(residual.shape == y.shape, f"residual: {expected}")
+    return y
+
+
 @register_fake("torchconv::conv_grad_input")
 def conv_grad_input(
     grad_y: Tensor, w: Tensor, bias: Tensor | None, x_size: Ints,

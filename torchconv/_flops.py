@@ -15,7 +15,7 @@ def _products(y: Shape, w: Shape) -> int:
     return 2 * math.prod(y) * math.prod(w[1:])
 
 
-@register_flop_formula(_ops.conv_fwd)
+@register_flop_formula([_ops.conv_fwd, _ops.conv_fused])
 def _conv_fwd(x: Shape, w: Shape, *rest: Any, out_shape: Shape, **kwargs: Any) -> int:
     return _products(out_shape, w)
 

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 import torchconv._C  # noqa: F401  registers torch.ops.torchconv
-from torchconv import _autocast, _autograd
+from torchconv import _autocast, _autograd, _fused
 from torchconv._direct import kernels_for
 
 _C = torch._C
@@ -32,6 +32,51 @@ def conv_fwd(
     torch.Size([1, 4, 8, 8])
     """
     return _call(_conv_fwd, (x, w, bias), (stride, padding, dilation, groups, algo))
+
+
+def conv_fused(
+    x: Tensor, w: Tensor, bias: Tensor | None, residual: Tensor | None, pack: Tensor | None,
+    stride: Ints, padding: Ints, dilation: Ints, groups: int, activation: str, algo: str,
+) -> Tensor:  # fmt: skip
+    """activation(conv_fwd(x, w, bias) + residual) in one pass over the result, for inference.
+
+    residual has the size of the result. activation is none, relu, relu6, leaky_relu (or leaky_relu:SLOPE), silu, gelu,
+    gelu_tanh, hardswish, hardsigmoid, sigmoid or tanh. pack is what conv_pack made of w, to save that work in each
+    call, or None; it decides the algorithm. Where a gradient is wanted, the three steps run one by one.
+
+    >>> x, w = torch.ones(1, 3, 8, 8), -torch.ones(4, 3, 3, 3)
+    >>> conv_fused(x, w, None, None, None, [1, 1], [1, 1, 1, 1], [1, 1], 1, "relu", "auto").max()
+    tensor(0.)
+    """
+    tensors = (x, w, bias, residual)
+    rest = (stride, padding, dilation, groups)
+    kernels = kernels_for(tensors)
+    if torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors):
+        return _fused.unfused(conv_fwd, *tensors, rest, activation, algo)
+    if kernels is not None:
+        return kernels.conv_fused(*tensors, pack, *rest, activation, algo)
+    if _C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return _fused.unfused(conv_fwd, *tensors, rest, activation, algo)
+    return torch.ops.torchconv.conv_fused(*tensors, pack, *rest, activation, algo)
+
+
+def conv_pack(
+    x: Tensor, w: Tensor, stride: Ints, padding: Ints, dilation: Ints, groups: int,
+    activation: str, residual: bool, algo: str,
+) -> Tensor:  # fmt: skip
+    """What conv_fused takes as pack, for x of this size and memory format: w in the order that its algorithm reads.
+
+    Bytes that hold for w's present values, on this machine and within this process; empty where the algorithm has no
+    use for them. x's values do not matter.
+
+    >>> x, w = torch.rand(1, 3, 8, 8), torch.rand(4, 3, 3, 3)
+    >>> geometry = [1, 1], [1, 1, 1, 1], [1, 1], 1
+    >>> pack = conv_pack(x, w, *geometry, "relu", False, "auto")
+    >>> y = conv_fused(x, w, None, None, pack, *geometry, "relu", "auto")
+    >>> torch.equal(y, conv_fwd(x, w, None, *geometry, "auto").relu())
+    True
+    """
+    return torch.ops.torchconv.conv_pack(x, w, stride, padding, dilation, groups, activation, residual, algo)
 
 
 def conv_grad_input(

@@ -3,6 +3,8 @@
 #pragma once
 #include <cstdint>
 
+#include "common/epilogue.h"
+
 namespace torchconv {
 
 // Forward, grad_input and grad_weight are bilinear, and the derivatives of each are the other two.
@@ -37,6 +39,8 @@ struct ConvProblem {
   Isa isa;
   int threads;
   bool has_bias;
+  bool packed;        // b is what the row's own pack() made of the weights
+  Epilogue epilogue;  // of fwd
 
   // Without depth D, T and O are 1, and so is the step; 1-D has no height either.
   int64_t N, C, D, H, W;  // x  [N, C, D, H, W]
@@ -81,13 +85,14 @@ inline void set_dense_weights(ConvProblem& p, Layout layout) {
 }
 
 // What a row reads and writes. a, b and out follow the table above; bias has as many
-// entries as out has channels. workspace is 64-byte aligned and of the size the row asked for.
+// entries as out has channels, residual is as out. workspace is 64-byte aligned and of the size the row asked for.
 struct ConvOperands {
   const void* a;
   const void* b;
   const void* bias;
   void* out;
   void* workspace;
+  const void* residual = nullptr;
 };
 
 // A thread more for each 50,000 multiply-adds: fewer are not worth waking one.

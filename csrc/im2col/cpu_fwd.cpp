@@ -4,8 +4,13 @@
 namespace torchconv::im2col {
 
 void run_fwd(const ConvProblem& p, const ConvOperands& o) {
-  run_pixels(p.isa, p.dtype, forward_gather(p), o.a, o.b, o.bias, o.out, o.workspace);
+  run_pixels(p.isa, p.dtype, forward_gather(p), {o.a, o.b, o.bias, o.out, o.workspace, p.epilogue, o.residual});
 }
+
+void pack_fwd(const ConvProblem& p, const void* w, void* to) {
+  pack_pixels_weights(p.isa, p.dtype, forward_gather(p), w, to);
+}
+int64_t pack_bytes_fwd(const ConvProblem& p) { return packed_weights_bytes(p.isa, p.dtype, forward_gather(p)); }
 
 int64_t workspace_fwd(const ConvProblem& p) { return pixels_workspace(p.isa, p.dtype, forward_gather(p)); }
 double tile_macs_fwd(const ConvProblem& p) { return pixels_tile_macs(p.isa, p.dtype, forward_gather(p)); }

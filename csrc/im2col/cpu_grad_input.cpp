@@ -38,7 +38,7 @@ static void run(const ConvProblem& p, const ConvOperands& o) {
   int64_t reached = 0;
   for_each_phase(p, [&](const Gather& g) { reached += g.pixels(); });
   if (reached < p.N * p.D * p.H * p.W) fill(p, (const T*)o.bias, (T*)o.out);
-  for_each_phase(p, [&](const Gather& g) { run_pixels(p.isa, p.dtype, g, o.a, o.b, o.bias, o.out, o.workspace); });
+  for_each_phase(p, [&](const Gather& g) { run_pixels(p.isa, p.dtype, g, {o.a, o.b, o.bias, o.out, o.workspace}); });
 }
 
 void run_grad_input(const ConvProblem& p, const ConvOperands& o) {

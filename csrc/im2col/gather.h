@@ -30,6 +30,7 @@ struct Gather {
   int64_t w_group;                     // from one group's weights to the next
   Layout layout;
   int threads;
+  bool packed;  // the weights come as pack_pixels_weights() made them
 
   int64_t taps() const { return d.taps * h.taps * w.taps; }
   int64_t depth() const { return taps() * channels; }  // length of the sum
@@ -75,7 +76,7 @@ inline Gather forward_gather(const ConvProblem& p) {
   g.w_out = p.w_stride[0], g.w_in = p.w_stride[1];
   g.w_t = p.w_stride[2], g.w_r = p.w_stride[3], g.w_s = p.w_stride[4];
   g.w_group = p.Kg() * p.w_stride[0];
-  g.layout = p.layout, g.threads = p.threads;
+  g.layout = p.layout, g.threads = p.threads, g.packed = p.packed;
   return g;
 }
 

@@ -17,7 +17,7 @@ static Gather as_gather(const GemmProblem& p) {
 }
 
 void run_gemm(const GemmProblem& p, const void* a, const void* b, void* c, void* workspace) {
-  run_pixels(p.isa, p.dtype, as_gather(p), a, b, nullptr, c, workspace);
+  run_pixels(p.isa, p.dtype, as_gather(p), {a, b, nullptr, c, workspace});
 }
 int64_t gemm_workspace(const GemmProblem& p) { return pixels_workspace(p.isa, p.dtype, as_gather(p)); }
 

@@ -8,6 +8,10 @@ void run_fwd(const ConvProblem&, const ConvOperands&);
 void run_grad_input(const ConvProblem&, const ConvOperands&);
 void run_grad_weight(const ConvProblem&, const ConvOperands&);
 
+// The weights as forward's packed panels.
+void pack_fwd(const ConvProblem&, const void* w, void* to);
+int64_t pack_bytes_fwd(const ConvProblem&);
+
 int64_t workspace_fwd(const ConvProblem&);
 int64_t workspace_grad_input(const ConvProblem&);
 int64_t workspace_grad_weight(const ConvProblem&);

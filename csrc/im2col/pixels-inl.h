@@ -3,6 +3,7 @@
 // NCHW: rows are outputs (A = weights), columns are pixels (B = patches). Either way the result is
 // written in the image's own layout, and only a block of patches ever exists.
 #include "common/simd-inl.h"
+#include "common/activation-inl.h"
 #include "common/gemm/micro-inl.h"
 #include "im2col/patches-inl.h"
 #include "im2col/weights-inl.h"
@@ -73,7 +74,7 @@ static PixelPlan<T> plan_pixels(const Gather& g) {
 
   plan.stream = g.N * g.dst_n * int64_t(sizeof(S)) > kStreamBytes;
   plan.in_place = usable_in_place<S>(g);
-  plan.weights = g.groups * group_weights<T>(g);
+  plan.weights = g.packed ? 0 : g.groups * group_weights<T>(g);
   plan.patches = plan.in_place ? 0 : plan.depth * round_up(plan.pixels, L);
   const int64_t panels =
       nhwc ? ceil_div(smaller(plan.outputs, g.outputs), kColumns<T>) : ceil_div(plan.pixels, kColumns<T>);
@@ -88,6 +89,7 @@ template <class T>
 static Gather first_part(const Gather& g) {
   const int64_t most = kWeightBytes * g.threads / int64_t(sizeof(T));
   Gather part = im2col::flatten(g);
+  if (g.packed) return part;
   part.groups = smaller(g.groups, larger(most / group_weights<T>(g), 1));
   if (group_weights<T>(g) > most)
     part.outputs = smaller(g.outputs, larger(most / g.depth() / kColumns<T>, 1) * kColumns<T>);
@@ -120,24 +122,45 @@ struct Operands {
   const S* bias;
   S* dst;
   const Compute<S>* packed;  // weights
+  const S* residual;
+  Epilogue epilogue;
+
+  // The same, from an offset of the source and a channel of the result on.
+  Operands from(int64_t source, int64_t channel, int64_t dst_c) const {
+    return {src + source,
+            bias ? bias + channel : nullptr,
+            dst + channel * dst_c,
+            packed,
+            residual ? residual + channel * dst_c : nullptr,
+            epilogue};
+  }
 };
 
-// The finished tile of `rows` pixels and outputs [o, outputs), at most a panel, with the bias.
+// The finished tile of `rows` pixels and outputs [o, outputs), at most a panel.
 template <class S, bool Stream, class T = Compute<S>>
-static void store_nhwc(const T* tile, int64_t rows, const Pixel* pixels, int64_t o, int64_t outputs, const S* bias,
-                       S* dst) {
+static void store_nhwc(const Operands<S>& op, const T* tile, int64_t rows, const Pixel* pixels, int64_t o,
+                       int64_t outputs) {
   constexpr int n = kLanes<T>;
   const int64_t width = smaller(outputs - o, kColumns<T>);
   for (int64_t i = 0; i < rows; ++i) {
     const T* from = tile + i * kColumns<T>;
-    S* to = dst + pixels[i].target + o;
+    S* to = op.dst + pixels[i].target + o;
+    const S* residual = op.residual ? op.residual + pixels[i].target + o : nullptr;
     const bool past_caches = Stream && stream_aligned(to);
     int64_t c = 0;
     for (; c + n <= width; c += n) {
-      const Vector<T> sum = bias ? load(from + c) + load(bias + o + c) : load(from + c);
+      Vector<T> sum = load(from + c);
+      if (op.bias) sum += load(op.bias + o + c);
+      if (residual) sum += load(residual + c);
+      sum = activate<T>(op.epilogue, sum);
       past_caches ? stream(to + c, sum) : store(to + c, sum);
     }
-    for (; c < width; ++c) to[c] = S(bias ? from[c] + T(bias[o + c]) : from[c]);
+    if (c == width) continue;
+    Vector<T> sum = load(from + c);
+    for (int l = 0; l < width - c; ++l)
+      sum[l] += (op.bias ? T(op.bias[o + c + l]) : T(0)) + (residual ? T(residual[c + l]) : T(0));
+    sum = activate<T>(op.epilogue, sum);
+    for (int l = 0; l < width - c; ++l) to[c + l] = S(sum[l]);
   }
 }
 
@@ -165,47 +188,64 @@ static void task_nhwc(const Gather& g, const PixelPlan<T>& plan, const Operands<
         if (last && !plan.stream)
           for (int i = 0; i < n; ++i)
             for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.dst + pixels[r + i].target + o + c * L, 1);
+        if (last && op.residual)
+          for (int i = 0; i < n; ++i)
+            for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.residual + pixels[r + i].target + o + c * L);
         multiply_tile<T>(n, chunks, depth, {a.data + r * a.row, a.stride, a.row}, b, tile + r * kColumns<T>, k0 > 0,
                          share_of(next, r, n, rows));
         if (last)
-          (plan.stream ? store_nhwc<S, true> : store_nhwc<S, false>)(tile + r * kColumns<T>, n, pixels + r, o, o1,
-                                                                     op.bias, op.dst);
+          (plan.stream ? store_nhwc<S, true> : store_nhwc<S, false>)(op, tile + r * kColumns<T>, n, pixels + r, o, o1);
       });
     }
   }
 }
 
-// The finished tile of outputs [o, o + rows) and the pixels of `chunks` chunks, with the bias.
+// A chunk of one output, whose pixels are neighbours in memory or not. plane is the output's offset in the result.
 template <class S, bool Stream, class T = Compute<S>>
-static void store_nchw(const Gather& g, const T* tile, int64_t rows, const ChunkRuns<T>* runs, int chunks, int64_t o,
-                       const S* bias, S* dst) {
-  const int64_t every = g.w.dst_every * g.dst_w;
-  for (int64_t i = 0; i < rows; ++i) {
-    const T add = bias ? T(bias[o + i]) : T(0);
-    for (int chunk = 0; chunk < chunks; ++chunk) {
-      const T* from = tile + i * kColumns<T> + chunk * kChunk<T>;
-      S* plane = dst + (o + i) * g.dst_c;
-      if (runs[chunk].consecutive) {
-        S* to = plane + runs[chunk].runs[0].start.target;
-        const bool past_caches = Stream && stream_aligned(to);
-        for (int v = 0; v < kChunk<T>; v += kLanes<T>) {
-          const Vector<T> sum = load(from + v) + (add - Vector<T>{});
-          past_caches ? stream(to + v, sum) : store(to + v, sum);
-        }
-        continue;
-      }
-      for (int r = 0; r < runs[chunk].count; ++r) {
-        const LaneRun& run = runs[chunk].runs[r];
-        S* to = plane + run.start.target - run.first * every;
-#if TORCHCONV_ISA == 2
-        if (every == 1) {
-          store_masked(to, load(from) + (add - Vector<T>{}), run.lanes());
-          continue;
-        }
-#endif
-        for (int l = run.first; l < run.last; ++l) to[l * every] = S(from[l] + add);
-      }
+TORCHCONV_INLINE void store_chunk(const Operands<S>& op, const T* from, const ChunkRuns<T>& chunk, int64_t plane,
+                                  int64_t every, T add) {
+  if (chunk.consecutive) {
+    const int64_t at = plane + chunk.runs[0].start.target;
+    const bool past_caches = Stream && stream_aligned(op.dst + at);
+    for (int v = 0; v < kChunk<T>; v += kLanes<T>) {
+      Vector<T> sum = load(from + v) + (add - Vector<T>{});
+      if (op.residual) sum += load(op.residual + at + v);
+      sum = activate<T>(op.epilogue, sum);
+      past_caches ? stream(op.dst + at + v, sum) : store(op.dst + at + v, sum);
     }
+    return;
+  }
+  for (int r = 0; r < chunk.count; ++r) {
+    const LaneRun& run = chunk.runs[r];
+    const int64_t at = plane + run.start.target - run.first * every;
+#if TORCHCONV_ISA == 2
+    if (every == 1) {
+      Vector<T> sum = load(from) + (add - Vector<T>{});
+      if (op.residual) sum += load_masked(op.residual + at, run.lanes());
+      store_masked(op.dst + at, activate<T>(op.epilogue, sum), run.lanes());
+      continue;
+    }
+#endif
+    for (int v = run.first / kLanes<T> * kLanes<T>; v < run.last; v += kLanes<T>) {
+      Vector<T> sum = load(from + v) + (add - Vector<T>{});
+      const int first = int(larger(run.first - v, 0)), last = int(smaller(run.last - v, kLanes<T>));
+      if (op.residual)
+        for (int l = first; l < last; ++l) sum[l] += T(op.residual[at + (v + l) * every]);
+      sum = activate<T>(op.epilogue, sum);
+      for (int l = first; l < last; ++l) op.dst[at + (v + l) * every] = S(sum[l]);
+    }
+  }
+}
+
+// The finished tile of outputs [o, o + rows) and the pixels of `chunks` chunks.
+template <class S, bool Stream, class T = Compute<S>>
+static void store_nchw(const Gather& g, const Operands<S>& op, const T* tile, int64_t rows, const ChunkRuns<T>* runs,
+                       int chunks, int64_t o) {
+  for (int64_t i = 0; i < rows; ++i) {
+    const T add = op.bias ? T(op.bias[o + i]) : T(0);
+    for (int c = 0; c < chunks; ++c)
+      store_chunk<S, Stream>(op, tile + i * kColumns<T> + c * kChunk<T>, runs[c], (o + i) * g.dst_c,
+                             g.w.dst_every * g.dst_w, add);
   }
 }
 
@@ -253,14 +293,18 @@ static void task_nchw(const Gather& g, const PixelPlan<T>& plan, const Operands<
           for (int i = 0; i < n; ++i)
             for (int chunk = 0; chunk < width; ++chunk)
               __builtin_prefetch(op.dst + (o0 + r + i) * g.dst_c + runs[c + chunk].runs[0].start.target, 1);
+        if (last && op.residual)
+          for (int i = 0; i < n; ++i)
+            for (int chunk = 0; chunk < width; ++chunk)
+              __builtin_prefetch(op.residual + (o0 + r + i) * g.dst_c + runs[c + chunk].runs[0].start.target);
         // Each channel is another page, out of the hardware prefetcher's sight: the first tile fetches the next panel.
         const int64_t next = c + kColumnChunks;
         const bool fetch = r == 0 && next < chunks && in_place(next);
         multiply_tile<T>(n, width, depth, {a.data + r * L, a.stride}, panel(c), tile + r * kColumns<T>, k0 > 0,
                          fetch ? Ahead<T>{panel(next), L} : Ahead<T>{});
         if (last)
-          (plan.stream ? store_nchw<S, true> : store_nchw<S, false>)(g, tile + r * kColumns<T>, n, runs + c, width,
-                                                                     o0 + r, op.bias, op.dst);
+          (plan.stream ? store_nchw<S, true> : store_nchw<S, false>)(g, op, tile + r * kColumns<T>, n, runs + c, width,
+                                                                     o0 + r);
       }
     });
   }
@@ -278,35 +322,46 @@ static void pack_weights(const Gather& g, const PixelPlan<T>& plan, const S* w, 
   });
 }
 
+// All of them at once, for g.packed.
 template <class S, class T = Compute<S>>
-static void run_part(const Gather& g, const S* src, const S* w, const S* bias, S* dst, void* workspace) {
+static void pack_all_weights(const Gather& g, const void* w, void* to) {
+  pack_weights(g, plan_pixels<S>(g), (const S*)w, (T*)to);
+}
+template <class S, class T = Compute<S>>
+static int64_t packed_weights_bytes(const Gather& g) {
+  return g.groups * group_weights<T>(g) * int64_t(sizeof(T));
+}
+
+// all: of the whole problem, with w where this part's weights start.
+template <class S, class T = Compute<S>>
+static void run_part(const Gather& g, const Operands<S>& all, const void* w, void* workspace) {
   const PixelPlan<T> plan = plan_pixels<S>(g);
-  T* packed = (T*)workspace;
-  pack_weights(g, plan, w, packed);
+  const T* packed = (const T*)(g.packed ? w : workspace);
+  if (!g.packed) pack_weights(g, plan, (const S*)w, (T*)workspace);
   const int64_t blocks = plan.pixel_blocks * plan.output_blocks;
   parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
     const int64_t group = task / blocks, m = task % blocks / plan.output_blocks * plan.pixels,
                   o = task % plan.output_blocks * plan.outputs;
-    const Operands<S> op{src + group * g.channels * g.src_c, bias ? bias + group * g.outputs : nullptr,
-                         dst + group * g.outputs * g.dst_c, packed + group * group_weights<T>(g)};
+    Operands<S> op = all.from(group * g.channels * g.src_c, group * g.outputs, g.dst_c);
+    op.packed = packed + group * group_weights<T>(g);
     (g.layout == Layout::nhwc ? task_nhwc<S> : task_nchw<S>)(g, plan, op, m, smaller(m + plan.pixels, g.pixels()), o,
                                                              smaller(o + plan.outputs, g.outputs),
-                                                             packed + plan.weights + thread * plan.per_thread());
+                                                             (T*)workspace + plan.weights + thread * plan.per_thread());
     if (plan.stream) stream_fence();
   });
 }
 
 template <class S>
-static void run_pixels(const Gather& g, const S* src, const S* w, const S* bias, S* dst, void* workspace) {
+static void run_pixels(const Gather& g, const im2col::PixelOperands& o) {
+  const Operands<S> whole{(const S*)o.src, (const S*)o.bias, (S*)o.dst, nullptr, (const S*)o.residual, o.epilogue};
   const Gather first = first_part<Compute<S>>(g);
   for (int64_t group = 0; group < g.groups; group += first.groups)
-    for (int64_t o = 0; o < g.outputs; o += first.outputs) {
-      const int64_t out = group * g.outputs + o;
+    for (int64_t out = 0; out < g.outputs; out += first.outputs) {
       Gather part = first;
       part.groups = smaller(first.groups, g.groups - group);
-      part.outputs = smaller(first.outputs, g.outputs - o);
-      run_part(part, src + group * g.channels * g.src_c, w + group * g.w_group + o * g.w_out,
-               bias ? bias + out : nullptr, dst + out * g.dst_c, workspace);
+      part.outputs = smaller(first.outputs, g.outputs - out);
+      run_part(part, whole.from(group * g.channels * g.src_c, group * g.outputs + out, g.dst_c),
+               (const S*)o.w + group * g.w_group + out * g.w_out, o.workspace);
     }
 }
 

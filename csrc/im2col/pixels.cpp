@@ -8,12 +8,17 @@
 
 namespace torchconv::im2col {
 
-void run_pixels(Isa isa, DType dtype, const Gather& g, const void* src, const void* w, const void* bias, void* dst,
-                void* workspace) {
-  dispatch_dtype(dtype, [&](auto s) {
-    using S = decltype(s);
-    TORCHCONV_DISPATCH_ISA(isa, run_pixels, g, (const S*)src, (const S*)w, (const S*)bias, (S*)dst, workspace);
-  });
+void run_pixels(Isa isa, DType dtype, const Gather& g, const PixelOperands& o) {
+  dispatch_dtype(dtype, [&](auto s) { TORCHCONV_DISPATCH_ISA(isa, run_pixels<decltype(s)>, g, o); });
+}
+
+void pack_pixels_weights(Isa isa, DType dtype, const Gather& g, const void* w, void* to) {
+  dispatch_dtype(dtype, [&](auto s) { TORCHCONV_DISPATCH_ISA(isa, pack_all_weights<decltype(s)>, g, w, to); });
+}
+
+int64_t packed_weights_bytes(Isa isa, DType dtype, const Gather& g) {
+  return dispatch_dtype(dtype,
+                        [&](auto s) { return TORCHCONV_DISPATCH_ISA(isa, packed_weights_bytes<decltype(s)>, g); });
 }
 
 int64_t pixels_workspace(Isa isa, DType dtype, const Gather& g) {

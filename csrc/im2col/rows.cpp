@@ -34,7 +34,8 @@ static double error(const ConvProblem& p) {
 
 void add_im2col_rows() {
   using namespace im2col;
-  add_row({"im2col", Pass::fwd, Device::cpu, supports, cost_fwd, error, workspace_fwd, run_fwd, true});
+  add_row({"im2col", Pass::fwd, Device::cpu, supports, cost_fwd, error, workspace_fwd, run_fwd, true, true,
+           pack_bytes_fwd, pack_fwd});
   add_row({"im2col", Pass::grad_input, Device::cpu, supports, cost_grad_input, error, workspace_grad_input,
            run_grad_input, true});
   add_row({"im2col", Pass::grad_weight, Device::cpu, supports, cost_grad_weight, error, workspace_grad_weight,

@@ -1,4 +1,5 @@
-// y[n,k,o,p,q] = bias[k] + sum over c,t,r,s of x[n, c, o*stride + t*dil - pad, ...] * w[k,c,t,r,s]
+// y[n,k,o,p,q] = bias[k] + residual[n,k,o,p,q] + sum over c,t,r,s of x[n, c, o*stride + t*dil - pad, ...] *
+// w[k,c,t,r,s]
 #include "reference/reference.h"
 
 namespace torchconv::reference {
@@ -22,24 +23,26 @@ static double sum_at(const ConvProblem& p, const T* x, const T* w, int64_t o, in
 }
 
 template <class T>
-static void fwd(const ConvProblem& p, const T* x, const T* w, const T* bias, T* y) {
+static void fwd(const ConvProblem& p, const T* x, const T* w, const T* bias, const T* residual, T* y) {
   parallel_tasks(p.N * p.K, int(useful_threads(p.macs(), p.threads)), [&](int64_t task, int) {
     const int64_t n = task / p.K, k = task % p.K, c0 = k / p.Kg() * p.Cg();
     const T *xp = x + n * p.x_stride_n() + c0 * p.x_stride_c(), *wp = w + k * p.w_stride[0];
-    T* yp = y + n * p.y_stride_n() + k * p.y_stride_c();
+    const int64_t plane = n * p.y_stride_n() + k * p.y_stride_c();
     const double add = bias ? to_double(bias[k]) : 0;
     for (int64_t o = 0; o < p.O; ++o)
       for (int64_t i = 0; i < p.P; ++i)
-        for (int64_t j = 0; j < p.Q; ++j)
-          yp[o * p.y_stride_d() + i * p.y_stride_h() + j * p.y_stride_w()] =
-              from_double<T>(sum_at(p, xp, wp, o, i, j) + add);
+        for (int64_t j = 0; j < p.Q; ++j) {
+          const int64_t at = plane + o * p.y_stride_d() + i * p.y_stride_h() + j * p.y_stride_w();
+          const double sum = sum_at(p, xp, wp, o, i, j) + add + (residual ? to_double(residual[at]) : 0);
+          y[at] = from_double<T>(activate(p.epilogue, sum));
+        }
   });
 }
 
 void run_fwd(const ConvProblem& p, const ConvOperands& o) {
   dispatch_dtype(p.dtype, [&](auto t) {
     using T = decltype(t);
-    fwd(p, (const T*)o.a, (const T*)o.b, (const T*)o.bias, (T*)o.out);
+    fwd(p, (const T*)o.a, (const T*)o.b, (const T*)o.bias, (const T*)o.residual, (T*)o.out);
   });
 }
 

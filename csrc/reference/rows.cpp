@@ -18,7 +18,7 @@ static int64_t no_workspace(const ConvProblem&) { return 0; }
 
 void add_reference_rows() {
   using namespace reference;
-  add_row({"reference", Pass::fwd, Device::cpu, anything, cost, error, no_workspace, run_fwd, true});
+  add_row({"reference", Pass::fwd, Device::cpu, anything, cost, error, no_workspace, run_fwd, true, true});
   add_row({"reference", Pass::grad_input, Device::cpu, anything, cost, error, no_workspace, run_grad_input, true});
   add_row({"reference", Pass::grad_weight, Device::cpu, anything, cost, error, no_workspace, run_grad_weight, true});
 }

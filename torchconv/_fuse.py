@@ -1,0 +1,347 @@
+"""Finds convolutions in a traced model with what surrounds them, and makes one FusedConv of each."""
+
+import collections
+import itertools
+import operator
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.fx import GraphModule, Node
+from torch.nn.utils import parametrize
+
+from torchconv.nn.fused import FusedConv
+
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+# At inference they pass their input on.
+NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+FUNCTIONS = (F.conv1d, F.conv2d, F.conv3d)
+ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
+
+_PLAIN = {
+    "relu": (nn.ReLU, torch.relu, torch.relu_, F.relu, F.relu_, "relu", "relu_"),
+    "relu6": (nn.ReLU6, F.relu6),
+    "silu": (nn.SiLU, F.silu),
+    "hardswish": (nn.Hardswish, F.hardswish),
+    "hardsigmoid": (nn.Hardsigmoid, F.hardsigmoid),
+    "sigmoid": (nn.Sigmoid, torch.sigmoid, torch.sigmoid_, F.sigmoid, "sigmoid", "sigmoid_"),
+    "tanh": (nn.Tanh, torch.tanh, torch.tanh_, F.tanh, "tanh", "tanh_"),
+}
+_ACTIVATION = {target: name for name, targets in _PLAIN.items() for target in targets}
+_ARGUMENTS = ("bias", "stride", "padding", "dilation", "groups")
+
+
+class Fuser:
+    """Rewrites a traced module in place; what it does and does not goes to `fused` and `left_alone`, by name."""
+
+    def __init__(self, traced: GraphModule, name: str, fused: dict[str, str], left_alone: dict[str, str]) -> None:
+        self.traced, self.prefix = traced, f"{name}." if name else ""
+        self.fused, self.left_alone = fused, left_alone
+        self.modules = dict(traced.named_modules())
+
+    @staticmethod
+    def computes_convolution(module: nn.Module) -> bool:
+        return isinstance(module, CONVOLUTIONS)
+
+    def run(self) -> None:
+        graph = self.traced.graph
+        self.calls = collections.Counter(str(n.target) for n in graph.nodes if n.op == "call_module")
+        for node in list(graph.nodes):
+            if self._does_nothing(node):
+                node.replace_all_uses_with(node.args[0])
+                graph.erase_node(node)
+        for node in list(graph.nodes):
+            if self._is_convolution(node):
+                self._fuse(node)
+            elif node.op == "call_module" and isinstance(self._module(node), TRANSPOSED):
+                self._fold_into_transposed(node)
+        for node in list(graph.nodes):
+            if node.op == "get_attr" and not node.users:
+                graph.erase_node(node)
+            self._note(node)
+        graph.lint()
+        self.traced.recompile()
+        self.traced.delete_all_unused_submodules()
+
+    # What a node is.
+
+    def _module(self, node: Node) -> nn.Module | None:
+        return self.modules.get(str(node.target)) if node.op == "call_module" else None
+
+    def _class(self, node: Node) -> type | None:
+        module = self._module(node)
+        return None if module is None else parametrize.type_before_parametrizations(module)
+
+    def _does_nothing(self, node: Node) -> bool:
+        if self._class(node) in NOTHING:
+            return not _has_hooks(self._module(node))
+        named = getattr(node.target, "__name__", "") if node.op == "call_function" else ""
+        if "dropout" not in named and named != "stochastic_depth":  # torchvision's
+            return False
+        training = node.kwargs.get("training", node.args[-1] if named == "stochastic_depth" else True)
+        return training is False and isinstance(node.args[0], Node) if node.args else False
+
+    def _is_convolution(self, node: Node) -> bool:
+        cls = self._class(node)
+        return (node.op == "call_function" and node.target in FUNCTIONS) or (
+            cls is not None and issubclass(cls, CONVOLUTIONS) and not issubclass(cls, TRANSPOSED)
+        )
+
+    def _attribute(self, value: Any) -> Tensor | None:
+        """The tensor behind a get_attr node."""
+        if not isinstance(value, Node) or value.op != "get_attr":
+            return None
+        found: Any = self.traced
+        for part in str(value.target).split("."):
+            found = getattr(found, part)
+        return found if isinstance(found, Tensor) else None
+
+    def _activation(self, node: Node) -> str | None:
+        """The name that conv_fused has for what a node computes, or None."""
+        module = self._module(node)
+        given: dict[str, Any] = dict(node.kwargs)
+        if node.op not in ("call_module", "call_function", "call_method"):
+            return None
+        if module is not None:
+            target: Any = type(module)
+            given = {k: getattr(module, k) for k in ("negative_slope", "approximate", "min_val", "max_val")
+                     if hasattr(module, k)}  # fmt: skip
+        else:
+            target, names = node.target, {F.leaky_relu: ("negative_slope",), F.hardtanh: ("min_val", "max_val")}
+            given |= zip(names.get(target, ()), node.args[1:], strict=False)
+            if len(node.args) > 1 + len(names.get(target, ())) and node.args[1:] not in ((True,), (False,)):
+                return None
+        if target in (nn.LeakyReLU, F.leaky_relu):
+            return f"leaky_relu:{float(given.get('negative_slope', 0.01))!r}"
+        if target in (nn.GELU, F.gelu):
+            return "gelu_tanh" if given.get("approximate", "none") == "tanh" else "gelu"
+        if target in (nn.Hardtanh, F.hardtanh):
+            return "relu6" if (given.get("min_val", -1), given.get("max_val", 1)) == (0, 6) else None
+        return _ACTIVATION.get(target)
+
+    # One convolution and its surroundings.
+
+    def _fuse(self, node: Node) -> None:
+        name = self._name(node)
+        found = self._convolution(node)
+        if isinstance(found, str):
+            self.left_alone[name] = found
+            return
+        x, weight, arguments = found
+        steps, chain, residual, activation = ["conv"], [node], None, None
+        start = self._absorb_padding(x, weight.dim() - 2, arguments)
+        if start is not x:
+            steps.insert(0, "padding")
+        followers = self._followers(node)
+        following = next(followers, None)
+        if following is not None and (folded := self._folded(following, weight, arguments["bias"])):
+            weight, arguments["bias"], step = folded
+            steps.append(step)
+            chain.append(following)
+            following = next(followers, None)
+        if following is not None and (residual := self._residual(following, chain[-1])):
+            steps.append("residual")
+            chain.append(following)
+            following = next(followers, None)
+        if following is not None and (activation := self._activation(following)):
+            steps.append(activation)
+            chain.append(following)
+        inputs = (start,) if residual is None else (start, residual)
+        self._replace(chain, inputs, FusedConv(weight, **arguments, activation=activation or "none"))
+        if start is not x:
+            self.traced.graph.erase_node(x)
+        self.fused[name] = " + ".join(steps)
+
+    def _convolution(self, node: Node) -> tuple[Node, Tensor, dict[str, Any]] | str:
+        """Input, weight and the other arguments of a convolution, or why it cannot be rewritten."""
+        if node.op == "call_function":
+            names = ("input", "weight", *_ARGUMENTS)
+            given: dict[str, Any] = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+            x, weight, bias = given["input"], self._attribute(given["weight"]), self._attribute(given.get("bias"))
+            if weight is None or (given.get("bias") is not None and bias is None):
+                return "its weight is computed, no parameter of a module"
+            plain = {name: given[name] for name in _ARGUMENTS[1:] if name in given}
+            if _holds_node(list(plain.values())):
+                return "its geometry is computed"
+            return x, weight, {**plain, "bias": bias}
+        module: Any = self._module(node)
+        if _has_hooks(module):
+            return "it has hooks"
+        if module.padding_mode != "zeros":
+            return f"padding_mode {module.padding_mode}"
+        arguments = {name: getattr(module, name) for name in _ARGUMENTS}
+        if hasattr(module, "algo"):
+            arguments["algo"] = module.algo
+        return self._input(node), module.weight, arguments
+
+    def _input(self, node: Node) -> Any:
+        return node.args[0] if node.args else node.kwargs["input"]
+
+    def _absorb_padding(self, x: Node, d: int, arguments: dict[str, Any]) -> Node:
+        """The input before the zeros that a node of its own puts around it; they become padding."""
+        pads = self._zeros_around(x)
+        padding = arguments.get("padding", 0)
+        if pads is None or len(x.users) > 1 or isinstance(padding, str) or len(pads) != 2 * d or min(pads) < 0:
+            return x
+        own = padding if isinstance(padding, (tuple, list)) else (padding,) * d
+        own = [p if isinstance(p, (tuple, list)) else (p, p) for p in (own if len(own) == d else list(own) * d)]
+        last_first = [pads[2 * i : 2 * i + 2] for i in range(d)]
+        arguments["padding"] = [
+            (mine[0] + before, mine[1] + after) for mine, (before, after) in zip(own, reversed(last_first), strict=True)
+        ]
+        return x.args[0]  # type: ignore[return-value]
+
+    def _zeros_around(self, node: Any) -> list[int] | None:
+        if not isinstance(node, Node):
+            return None
+        module: Any = self._module(node)
+        if isinstance(module, (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)):  # ZeroPad is one of them
+            return list(module.padding) if module.value == 0 and not _has_hooks(module) else None
+        if node.op != "call_function" or node.target is not F.pad:
+            return None
+        names = ("input", "pad", "mode", "value")
+        given: dict[str, Any] = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
+        zeros = given.get("mode", "constant") == "constant" and not given.get("value")
+        return list(given["pad"]) if zeros and all(type(n) is int for n in given["pad"]) else None
+
+    def _followers(self, node: Node) -> Iterator[Node]:
+        """What follows a node one by one, as long as nothing else uses what is between or is changed meanwhile."""
+        chain = [node]
+        while len(node.users) == 1:
+            following = next(iter(node.users))
+            between = node.next
+            while between is not following:
+                if any(n not in chain for n in self._changes(between)):
+                    return
+                between = between.next
+            if _has_hooks(self._module(following)):
+                return
+            yield following
+            chain.append(following)
+            node = following
+
+    def _changes(self, node: Node) -> list[Node]:
+        """What a node changes in place."""
+        module, target = self._module(node), node.target
+        if module is not None:
+            in_place = getattr(module, "inplace", False)
+        else:
+            name = target if isinstance(target, str) else getattr(target, "__name__", "")
+            in_place = (
+                node.kwargs.get("inplace", False) or True in node.args[1:]
+                or (name.endswith("_") and not name.endswith("__"))
+                or target in (operator.iadd, operator.imul, operator.isub, operator.itruediv, operator.setitem)
+            ) and node.op in ("call_function", "call_method")  # fmt: skip
+        return [a for a in node.args[:1] if isinstance(a, Node)] if in_place else []
+
+    def _folded(self, node: Node, weight: Tensor, bias: Tensor | None) -> tuple[Tensor, Tensor, str] | None:
+        """Weight and bias with the normalisation that follows folded in, in float64."""
+        norm: Any = self._module(node)
+        if not isinstance(norm, NORMS) or norm.running_mean is None or norm.training:
+            return None
+        scale, shift = _scale_and_shift(norm)
+        w = weight.double() * scale.view(-1, *[1] * (weight.dim() - 1))
+        b = shift if bias is None else bias.double() * scale + shift
+        return w.to(weight.dtype), b.to(weight.dtype), type(norm).__name__
+
+    def _residual(self, node: Node, last: Node) -> Node | None:
+        """What a node adds to `last`, if it adds to it."""
+        plain = node.op in ("call_function", "call_method") and node.kwargs.get("alpha", 1) == 1
+        if node.target not in ADDITIONS or not plain or len(node.args) != 2 or "out" in node.kwargs:
+            return None
+        other = node.args[1] if node.args[0] is last else node.args[0]
+        if not isinstance(other, Node) or other is last:
+            return None
+        # A sum written over `other` would be seen by those who use that later.
+        if self._changes(node) == [other] and (len(other.users) > 1 or other.op in ("placeholder", "get_attr")):
+            return None
+        return other
+
+    def _replace(self, chain: list[Node], inputs: tuple[Node, ...], fused: FusedConv) -> None:
+        first, last, graph = chain[0], chain[-1], self.traced.graph
+        target = str(first.target)
+        if first.op == "call_function":
+            target = f"{self._owner(first)}.fused".lstrip(".")
+        if first.op == "call_function" or self.calls[target] > 1:
+            target = self._unused(target)
+        self.traced.add_submodule(target, fused)
+        with graph.inserting_after(last):
+            new = graph.call_module(target, inputs)
+        last.replace_all_uses_with(new)
+        for node in reversed(chain):
+            graph.erase_node(node)
+
+    def _unused(self, target: str) -> str:
+        """A name for a module that is called in several places, in each of which it is fused with something else."""
+        names = {name for name, _ in self.traced.named_modules()}
+        numbered = (f"{target}_{i}" for i in itertools.count(1))
+        return next(n for n in itertools.chain([target], numbered) if n not in names)
+
+    def _owner(self, node: Node) -> str:
+        """The module whose forward calls torch's function: the one that has the weight."""
+        weight = node.args[1] if len(node.args) > 1 else node.kwargs["weight"]
+        return str(weight.target).rpartition(".")[0] if isinstance(weight, Node) else node.name
+
+    def _name(self, node: Node) -> str:
+        if node.op == "call_module":
+            return f"{self.prefix}{node.target}"
+        return f"{self.prefix}{self._owner(node)}" if node.target in FUNCTIONS else f"{self.prefix}{node.name}"
+
+    def _fold_into_transposed(self, node: Node) -> None:
+        conv: Any = self._module(node)
+        following = next(self._followers(node), None)
+        norm: Any = None if following is None else self._module(following)
+        if (
+            not isinstance(norm, NORMS)
+            or norm.running_mean is None
+            or _has_hooks(conv)
+            or self.calls[str(node.target)] > 1
+        ):
+            return
+        scale, shift = _scale_and_shift(norm)
+        weight, bias = conv.weight, conv.bias
+        grouped = weight.double().unflatten(0, (conv.groups, -1))  # [G, C / G, K / G, kernel...]
+        scaled = grouped * scale.view(conv.groups, 1, -1, *[1] * (weight.dim() - 2))
+        b = shift if bias is None else bias.double() * scale + shift
+        conv.weight = nn.Parameter(scaled.flatten(0, 1).to(weight.dtype), requires_grad=False)
+        conv.bias = nn.Parameter(b.to(weight.dtype), requires_grad=False)
+        following.replace_all_uses_with(node)  # type: ignore[union-attr]
+        self.traced.graph.erase_node(following)  # type: ignore[arg-type]
+        self.fused[self._name(node)] = f"{type(conv).__name__} + {type(norm).__name__}"
+
+    def _note(self, node: Node) -> None:
+        """Why a normalisation or an activation is still there."""
+        module = self._module(node)
+        if not isinstance(module, NORMS) and not self._activation(node):
+            return
+        before = node.args[0] if node.args else None
+        what = type(module).__name__ if module is not None else node.name
+        reason = "follows no convolution"
+        if isinstance(before, Node) and isinstance(self._submodule(before), FusedConv):
+            taken = "is used elsewhere too" if len(before.users) > 1 else "cannot take it up"
+            reason = f"the convolution before it {taken}"
+        self.left_alone[self._name(node)] = f"{what}: {reason}"
+
+    def _submodule(self, node: Node) -> nn.Module | None:
+        return self.traced.get_submodule(str(node.target)) if node.op == "call_module" else None
+
+
+def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
+    """A normalisation at inference as y * scale + shift per channel, in float64."""
+    scale = torch.rsqrt(norm.running_var.double() + norm.eps)
+    if norm.weight is not None:
+        scale = scale * norm.weight.double()
+    shift = -norm.running_mean.double() * scale
+    return scale, shift if norm.bias is None else shift + norm.bias.double()
+
+
+def _has_hooks(module: nn.Module | None) -> bool:
+    return module is not None and bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def _holds_node(value: Any) -> bool:
+    return isinstance(value, Node) or (isinstance(value, (list, tuple)) and any(map(_holds_node, value)))

@@ -1,0 +1,191 @@
+"""freeze(): a copy of a model for inference, with normalisations folded, residuals and activations fused."""
+
+import copy
+import dataclasses
+import inspect
+from typing import Any, NoReturn
+
+import torch
+import torch.fx
+from rich.table import Table
+from torch import Tensor
+from torch.nn.parameter import is_lazy
+
+from torchconv._fuse import Fuser
+from torchconv._text import Printable
+from torchconv.convert import convert, revert
+from torchconv.errors import TorchconvError
+
+
+@dataclasses.dataclass(frozen=True)
+class FreezeReport(Printable):
+    """What freeze did to a model. print() shows it as a table.
+
+    Attributes:
+        fused: for every convolution that was rewritten, by name, the steps that it now does at once.
+        left_alone: the convolutions, normalisations and activations that stay steps of their own, and why.
+
+    Example:
+        >>> import torch, torchconv
+        >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU())
+        >>> torchconv.freeze(model).torchconv_report.fused
+        {'0': 'conv + BatchNorm2d + relu'}
+    """
+
+    fused: dict[str, str]
+    left_alone: dict[str, str]
+
+    def __rich__(self) -> Table:
+        table = Table(
+            "name", "", title=f"{len(self.fused)} convolutions fused, {len(self.left_alone)} steps left alone"
+        )
+        for name, steps in self.fused.items():
+            table.add_row(name, steps)
+        table.add_section()
+        for name, reason in self.left_alone.items():
+            table.add_row(name, reason)
+        return table
+
+
+class Frozen(torch.nn.Module):
+    """What freeze() returns: the rewritten copy as .model, called as the original is; train() raises.
+
+    Example:
+        >>> import torch, torchconv
+        >>> frozen = torchconv.freeze(torch.nn.Conv2d(3, 8, 3))
+        >>> frozen(torch.ones(1, 3, 8, 8)).shape
+        torch.Size([1, 8, 6, 6])
+        >>> frozen.train()
+        Traceback (most recent call last):
+        torchconv.TorchconvError: mode: expected False, since freeze() made this copy for inference: train the original
+    """
+
+    def __init__(self, model: torch.nn.Module, report: FreezeReport) -> None:
+        super().__init__()
+        self.model = model
+        self.torchconv_report = report
+        self.training = False
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        return self.model(*args, **kwargs)
+
+    def train(self, mode: bool = True) -> "Frozen":
+        if mode:
+            expected = "expected False, since freeze() made this copy for inference: train the original"
+            raise TorchconvError(f"mode: {expected}")
+        return super().train(False)
+
+
+def freeze(model: torch.nn.Module, example: Any = None) -> Frozen:
+    """A deep copy of a model for inference on torchconv, as fast as it gets; the model itself stays as it is.
+
+    BatchNorm is folded into the convolution before it, zero padding, residual additions and activations become part of
+    the convolution's own pass over its result, dropout goes, and weights are prepared once rather than in every call.
+    The steps are found by torch.fx. A module whose forward torch.fx cannot trace keeps its forward, and the modules
+    within it are looked at one by one; what stays as it was is listed in the report, with the reason. Arguments of
+    forward that have a default keep that default.
+
+    Args:
+        model: any module with initialised parameters; converted ones too.
+        example: an input of the model, or a tuple of its inputs. With it the copy is run once and its result compared
+            with the model's.
+
+    Returns:
+        The copy, a module whose .torchconv_report is a FreezeReport. Its state_dict holds plain weights, those with
+        the normalisation folded in; it can be pickled, moved and exported. train() on it raises.
+
+    Raises:
+        TorchconvError: model is no module, has uninitialised parameters, or gives another result than its copy.
+
+    Source:
+        Folding: Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
+        Inference, section 3.2, arXiv:1712.05877.
+
+    Example:
+        >>> import torch, torchconv
+        >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.ReLU()).eval()
+        >>> frozen, x = torchconv.freeze(model), torch.randn(1, 3, 16, 16)
+        >>> torch.allclose(frozen(x), model(x), atol=1e-5)
+        True
+    """
+    if not isinstance(model, torch.nn.Module):
+        raise TorchconvError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
+    lazy = [name for name, parameter in model.named_parameters() if is_lazy(parameter)]
+    if lazy:
+        raise TorchconvError(
+            f"model: expected initialised parameters (run it once), got {', '.join(lazy)} without sizes"
+        )
+    report = FreezeReport({}, {})
+    with torch.inference_mode(False), torch.no_grad():
+        original = revert(copy.deepcopy(model)).eval()
+        frozen = Frozen(convert(_rewritten(original, "", report)), report)
+    for module in frozen.modules():
+        vars(module).pop("torchconv_report", None) if module is not frozen else None
+    if example is not None:
+        _compare(model, frozen, example if isinstance(example, tuple) else (example,))
+    return frozen
+
+
+class _Tracer(torch.fx.Tracer):
+    """torch.fx's tracer, to which torchconv's modules are whole as torch's are."""
+
+    def is_leaf_module(self, m: torch.nn.Module, name: str) -> bool:
+        return super().is_leaf_module(m, name) or type(m).__module__.startswith("torchconv.nn")
+
+
+def _rewritten(module: torch.nn.Module, name: str, report: FreezeReport) -> torch.nn.Module:
+    """The module as a graph with its convolutions fused; or itself, with its children rewritten where they can be."""
+    if not any(True for _ in module.children()) and not Fuser.computes_convolution(module):
+        return module
+    try:
+        graph = _Tracer().trace(module, _defaults(module))
+        traced = torch.fx.GraphModule(module, graph, type(module).__name__)
+    except Exception as error:  # whatever its forward does with what is no tensor
+        report.left_alone[name] = f"{type(module).__name__}: torch.fx cannot trace it ({_first_line(error)})"
+        for child_name, child in list(module.named_children()):
+            if type(child).__module__.startswith("torch.nn.") and not any(True for _ in child.children()):
+                continue  # a lone layer; convert() does what can be done for it
+            setattr(module, child_name, _rewritten(child, f"{name}.{child_name}".lstrip("."), report))
+        return module
+    Fuser(traced, name, report.fused, report.left_alone).run()
+    return traced
+
+
+def _defaults(module: torch.nn.Module) -> dict[str, Any]:
+    parameters = inspect.signature(module.forward).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not inspect.Parameter.empty}
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+def _compare(model: torch.nn.Module, frozen: Frozen, example: tuple[Any, ...]) -> None:
+    modes = {module: module.training for module in model.modules()}
+    try:
+        with torch.no_grad():
+            expected, y = model.eval()(*example), frozen(*example)
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+    for reference, result in zip(_tensors(expected), _tensors(y), strict=True):
+        largest = float(reference.abs().max()) if reference.numel() else 0.0
+        allowed = max(largest, 1e-30) * (1e-3 if reference.dtype in (torch.float32, torch.float64) else 5e-2)
+        difference = float((reference - result).abs().max()) if reference.numel() else 0.0
+        if not difference <= allowed:
+            _differs(difference, allowed)
+
+
+def _differs(difference: float, allowed: float) -> NoReturn:
+    expected = f"a model whose frozen copy gives the same on the example within {allowed:.1e}"
+    hint = "its forward may depend on values that torch.fx does not see; freeze the parts of it that do not"
+    raise TorchconvError(f"model: expected {expected}, got a difference of {difference:.1e} ({hint})")
+
+
+def _tensors(value: Any) -> list[Tensor]:
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, dict):
+        value = list(value.values())
+    return [t for v in value for t in _tensors(v)] if isinstance(value, (list, tuple)) else []

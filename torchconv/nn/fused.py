@@ -1,0 +1,139 @@
+"""FusedConv: what freeze() puts in the place of a convolution, its normalisation, its residual and its activation."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.compiler import is_compiling
+
+from torchconv import _C, _fused, ops
+from torchconv._arguments import Ints, Padding, batched, padding_sides, per_dimension, sides
+from torchconv.errors import TorchconvError, raise_for_conv
+
+_Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
+# Shapes of the input for which a module remembers its pack. Packs are few: shapes mostly share one.
+_MOST_SHAPES = 64
+_HEADER = 64  # bytes: csrc/pack.cpp
+
+
+class FusedConv(torch.nn.Module):
+    """activation(conv(x) + bias + residual) for inference, with the weights prepared once for all calls.
+
+    What is prepared is a cache: it follows weight and bias, dtype, memory format and instruction set, and no
+    state_dict, pickle or copy holds it. Gradients flow (to the input too), but then the steps run one by one. Within
+    torch.compile and torch.export the weights are prepared in every call.
+
+    Args:
+        weight: [K, C / groups, R, S], or with one or three spatial dimensions.
+        bias: [K] or None.
+        stride, padding, dilation, groups, algo: as in torchconv.conv2d.
+        activation: none, relu, relu6, leaky_relu (or leaky_relu:SLOPE), silu, gelu, gelu_tanh, hardswish,
+            hardsigmoid, sigmoid or tanh.
+
+    Shape:
+        x: [N, C, H, W], or the same without N. residual: anything that can be added to the result; fused where it has
+        the result's size. Result: [N, K, P, Q] in x's memory format.
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
+
+    Example:
+        >>> import torch, torchconv
+        >>> m = torchconv.nn.FusedConv(torch.rand(8, 3, 3, 3), padding=1, activation="relu")
+        >>> x = torch.randn(1, 3, 16, 16)
+        >>> torch.equal(m(x), torchconv.conv2d(x, m.weight, padding=1).relu())
+        True
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        stride: Ints = 1,
+        padding: Padding = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+        activation: str = "none",
+        algo: str = "auto",
+    ) -> None:
+        super().__init__()
+        d = weight.dim() - 2
+        if d not in (1, 2, 3):
+            raise TorchconvError(f"weight: expected 3, 4 or 5 dimensions, got size {list(weight.shape)}")
+        _fused.activation_function(activation)
+        self.weight = torch.nn.Parameter(weight.detach(), requires_grad=False)
+        self.bias = None if bias is None else torch.nn.Parameter(bias.detach(), requires_grad=False)
+        self.stride, self.dilation = per_dimension("stride", stride, d), per_dimension("dilation", dilation, d)
+        self.padding: str | tuple[int, ...] = padding if isinstance(padding, str) else sides(padding, d)
+        self.groups, self.activation, self.algo = groups, activation, algo
+        self._packs: dict[Any, tuple[Tensor | None, bool]] = {}
+
+    def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
+        try:
+            unbatched = x.dim() == self.weight.dim() - 1
+            x = batched(x, self.weight.dim() - 2)
+            if unbatched and residual is not None and residual.dim() == x.dim() - 1:
+                residual = residual.unsqueeze(0)
+            y = self._batched(x, residual)
+        except (RuntimeError, AttributeError, IndexError, TypeError) as error:
+            numbers: dict[str, Any] = {"stride": self.stride, "padding": self.padding, "dilation": self.dilation}
+            raise_for_conv(error, self.weight.dim() - 2, x, self.weight, self.bias, self.algo, **numbers)
+        return y.squeeze(0) if unbatched else y
+
+    def _batched(self, x: Tensor, residual: Tensor | None) -> Tensor:
+        w, padding = self.weight, self.padding
+        if isinstance(padding, str):
+            padding = padding_sides(padding, x, w, self.stride, self.dilation)
+        rest = (self.stride, padding, self.dilation, self.groups)
+        pack, fits = self._prepared(x, residual, rest)
+        if not fits:
+            return _fused.unfused(ops.conv_fwd, x, w, self.bias, residual, rest, self.activation, self.algo)
+        return ops.conv_fused(x, w, self.bias, residual, pack, *rest, self.activation, self.algo)
+
+    def _prepared(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> tuple[Tensor | None, bool]:
+        """The pack to use, and whether the residual has the size of the result; both remembered by x's size."""
+        w = self.weight
+        if is_compiling() or w.is_inference() or torch._C._is_any_autocast_enabled() or type(x) is not Tensor:
+            return None, self._fits(x, residual, rest)
+        size = None if residual is None else residual.shape
+        key = (x.shape, x.stride(), x.dtype, size, w.data_ptr(), w._version, _C.current_isa())
+        found = self._packs.get(key)
+        if found is None:
+            found = self._packs[key] = self._pack(x, residual, rest), self._fits(x, residual, rest)
+        return found
+
+    def _pack(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> Tensor | None:
+        now = (self.weight.data_ptr(), self.weight._version)
+        stale = [key for key in self._packs if key[4:6] != now]
+        for key in stale if len(self._packs) < _MOST_SHAPES else list(self._packs):
+            del self._packs[key]
+        pack = ops.conv_pack(x, self.weight, *rest, self.activation, residual is not None, self.algo)
+        if not pack.numel():
+            return None
+        for other, _ in self._packs.values():
+            if other is not None and torch.equal(other[:_HEADER], pack[:_HEADER]):
+                return other  # made for another size of x: the same bytes
+        return pack
+
+    def _fits(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> bool:
+        if residual is None:
+            return True
+        stride, padding, dilation, _ = rest
+        size = [
+            (n + before + after - dil * (k - 1) - 1) // s + 1
+            for n, k, s, before, after, dil in zip(
+                x.shape[2:], self.weight.shape[2:], stride, padding[::2], padding[1::2], dilation, strict=True
+            )
+        ]
+        return residual.shape == (x.shape[0], self.weight.shape[0], *size) and residual.dtype == x.dtype
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_packs": {}}
+
+    def extra_repr(self) -> str:
+        K, C, *kernel = self.weight.shape
+        shown = {
+            "kernel_size": tuple(kernel), "stride": self.stride, "padding": self.padding, "dilation": self.dilation,
+            "groups": self.groups, "bias": self.bias is not None, "activation": self.activation, "algo": self.algo,
+        }  # fmt: skip
+        return ", ".join([f"{C * self.groups}, {K}", *(f"{name}={value!r}" for name, value in shown.items())])
