@@ -21,7 +21,7 @@ from torchconv import _C
 OPERATORS = {name: getattr(torch.ops.torchconv, f"conv_{name}") for name in PASSES}
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 LAYOUTS = ("nchw", "nhwc", "nhwc and nchw", "nchw and nhwc", "strided", "expanded")
-ISAS = ("baseline", "avx2", "avx512")
+ISAS = ("baseline", "avx2", "avx512", "avx512_bf16")
 FILLS = ("integers", "normal")
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by rank
 

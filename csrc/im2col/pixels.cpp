@@ -3,6 +3,7 @@
 #include "common/parallel.h"
 #include "common/simd.h"
 
+#define TORCHCONV_WITH_BF16
 #define TORCHCONV_INL "im2col/pixels-inl.h"
 #include "common/foreach_isa.h"
 
@@ -12,16 +13,22 @@ void run_pixels(Isa isa, DType dtype, const Gather& g, const void* src, const vo
                 void* workspace) {
   dispatch_dtype(dtype, [&](auto s) {
     using S = decltype(s);
-    TORCHCONV_DISPATCH_ISA(isa, run_pixels, g, (const S*)src, (const S*)w, (const S*)bias, (S*)dst, workspace);
+    TORCHCONV_DISPATCH_BF16(S, isa, run_pixels, g, (const S*)src, (const S*)w, (const S*)bias, (S*)dst, workspace);
   });
 }
 
 int64_t pixels_workspace(Isa isa, DType dtype, const Gather& g) {
-  return dispatch_dtype(dtype, [&](auto s) { return TORCHCONV_DISPATCH_ISA(isa, pixels_workspace<decltype(s)>, g); });
+  return dispatch_dtype(dtype, [&](auto s) {
+    using S = decltype(s);
+    return TORCHCONV_DISPATCH_BF16(S, isa, pixels_workspace<S>, g);
+  });
 }
 
 double pixels_tile_macs(Isa isa, DType dtype, const Gather& g) {
-  return dispatch_dtype(dtype, [&](auto s) { return TORCHCONV_DISPATCH_ISA(isa, pixels_tile_macs<decltype(s)>, g); });
+  return dispatch_dtype(dtype, [&](auto s) {
+    using S = decltype(s);
+    return TORCHCONV_DISPATCH_BF16(S, isa, pixels_tile_macs<S>, g);
+  });
 }
 
 }  // namespace torchconv::im2col
