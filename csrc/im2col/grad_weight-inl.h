@@ -93,7 +93,6 @@ static void add_block(const Gather& g, const S* x, const S* grad_y, int64_t m0, 
   ChunkRuns<T> runs[kDepthBlock<P> / L];
   locate_pixels(g, m0, count, pixels);
   if (!nhwc) split_runs(pixels, count, runs);
-  for (int64_t i = count; i < depth; ++i) pixels[i] = kNowhere;
   for (int64_t o0 = 0; o0 < g.outputs; o0 += kOutputBlock) {
     const int64_t o1 = smaller(o0 + kOutputBlock, g.outputs);
     (nhwc ? turn_nhwc<P, S> : turn_nchw<P, S>)(g, grad_y, m0, count, o0, o1, turned);
@@ -103,8 +102,8 @@ static void add_block(const Gather& g, const S* x, const S* grad_y, int64_t m0, 
       const int64_t l_end = smaller(l + kDepthBlock<P>, l1), columns = l_end - l;
       if (nhwc) {
         if (!in_place) {
-          pack_patches_nhwc(g, x, pixels, depth, l, l_end, patches);
-          for (int64_t c = 0; c < columns; c += L) pair_rows(patches + c * depth, depth);
+          pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
+          for (int64_t c = 0; c < columns; c += L) pair_rows(patches + c * depth, count);
         }
         for (int64_t c = 0; c < columns; c += kColumns<T>)
           multiply_panel<P>(o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count,

@@ -18,9 +18,6 @@ struct Pixel {
   int64_t target;   // offset of channel 0 of the result
 };
 
-// One whose patch lies outside the image, and so is zero.
-constexpr Pixel kNowhere{0, 0, -(int64_t(1) << 40), 0, 0};
-
 TORCHCONV_INLINE void locate_pixels(const Gather& g, int64_t first, int64_t count, Pixel* out) {
   const int64_t plane = g.w.count * g.h.count;
   int64_t q = first % g.w.count, p = first / g.w.count % g.h.count, o = first / plane % g.d.count,
@@ -93,19 +90,19 @@ template <class T, class S>
 static void patches_nhwc_chunks(const Gather& g, const S* src, const Pixel* pixels, int64_t rows, int64_t k0,
                                 int64_t k1, T* to) {
   constexpr int L = kChunk<T>;
-  const int64_t C = g.channels;
+  const int64_t C = g.channels, height = whole_steps<T>(rows);
   for (int64_t tap = k0 / C; tap * C < k1; ++tap) {
     const Offset to_tap = offset_of(g, tap);
     const int64_t first = larger(k0 - tap * C, 0), last = smaller(k1 - tap * C, C);
-    T* column = to + (tap * C + first - k0) * rows;
+    T* column = to + (tap * C + first - k0) * height;
     for (int64_t i = 0; i < rows; ++i) {
       const int64_t d = pixels[i].d + to_tap.d, h = pixels[i].h + to_tap.h, w = pixels[i].w + to_tap.w;
       T* line = column + i * L;
       if (inside(d, g.d.source) && inside(h, g.h.source) && inside(w, g.w.source)) {
         const S* from = src + pixels[i].source + d * g.src_d + h * g.src_h + w * g.src_w + first;
-        for (int64_t c = 0; c < last - first; c += L) copy_chunk(line + c * rows, from + c);
+        for (int64_t c = 0; c < last - first; c += L) copy_chunk(line + c * height, from + c);
       } else {
-        for (int64_t c = 0; c < last - first; c += L) zero_chunk(line + c * rows);
+        for (int64_t c = 0; c < last - first; c += L) zero_chunk(line + c * height);
       }
     }
   }
@@ -181,7 +178,7 @@ static void patches_nhwc_runs(const Gather& g, const S* src, const Pixel* pixels
   constexpr int L = kChunk<T>;
   RunPieces<T> all;
   find_pieces(g, k0, k1, all);
-  const int64_t chunks = ceil_div(k1 - k0, L);
+  const int64_t chunks = ceil_div(k1 - k0, L), height = whole_steps<T>(rows);
   const S* interior[kDepthBlock<T>];  // where the patch starts; null at the border
   const auto whole_along = [](const Axis& a, int64_t at, int64_t least, int64_t most) {
     return at + least >= 0 && at + most < a.source;
@@ -196,11 +193,11 @@ static void patches_nhwc_runs(const Gather& g, const S* src, const Pixel* pixels
     for (int64_t chunk = 0; chunk < chunks && !whole; ++chunk) {
       Piece clipped[L];
       const int count = clip_pieces(g, pixel, all, chunk, clipped);
-      gather_lanes(to + chunk * L * rows + i * L, from, clipped, count, 1);
+      gather_lanes(to + chunk * L * height + i * L, from, clipped, count, 1);
     }
   }
   for (int64_t chunk = 0; chunk < chunks; ++chunk) {
-    T* column = to + chunk * L * rows;
+    T* column = to + chunk * L * height;
     const Piece* pieces = all.pieces[chunk];
     switch (all.count[chunk]) {
       case 1: gather_column<1>(interior, rows, pieces, column); break;
@@ -213,7 +210,7 @@ static void patches_nhwc_runs(const Gather& g, const S* src, const Pixel* pixels
   }
 }
 
-// Patch columns [k0, k1) of `rows` pixels as a chunked matrix (row = pixel).
+// Patch columns [k0, k1) of `rows` pixels as a chunked matrix (row = pixel), with room for whole steps of rows.
 template <class T, class S>
 static void pack_patches_nhwc(const Gather& g, const S* src, const Pixel* pixels, int64_t rows, int64_t k0, int64_t k1,
                               T* to) {
@@ -270,8 +267,8 @@ TORCHCONV_INLINE int split_pieces(const Gather& g, const ChunkRuns<T>& runs, int
   return count;
 }
 
-// Patch columns [k0, k1) of `chunks` chunks of pixels as a chunked matrix (row = column of the patch), in whole steps.
-// Columns stand in the order (channel, tap), as the weights of an NCHW convolution do.
+// Patch columns [k0, k1) of `chunks` chunks of pixels as a chunked matrix (row = column of the patch), with room for
+// whole steps of rows. Columns stand in the order (channel, tap), as the weights of an NCHW convolution do.
 template <class T, class S>
 static __attribute__((noinline)) void pack_patches_nchw(const Gather& g, const S* src,
                                                         const ChunkRuns<Compute<T>>* runs, int64_t chunks, int64_t k0,

@@ -155,8 +155,8 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
     const int64_t k1 = smaller(k0 + plan.depth, g.depth()), depth = k1 - k0;
     const bool last = k1 == g.depth();
     if (!plan.in_place) pack_patches_nhwc(g, op.src, pixels, rows, k0, k1, patches);
-    const Chunked<P> a =
-        plan.in_place ? Chunked<P>{(const P*)op.src + m0 * g.src_w + k0, L, g.src_w} : Chunked<P>{patches, rows * L};
+    const Chunked<P> a = plan.in_place ? Chunked<P>{(const P*)op.src + m0 * g.src_w + k0, L, g.src_w}
+                                       : Chunked<P>{patches, whole_steps<P>(rows) * L};
     for (int64_t o = o0; o < o1; o += kColumns<T>) {
       const int chunks = int(smaller(ceil_div(o1 - o, L), kColumnChunks));
       const Chunked<P> b{op.packed + o * all_depth + k0 * L, all_depth * L};

@@ -20,7 +20,7 @@ static void turn_nhwc(const Gather& g, const S* grad_y, int64_t m0, int64_t coun
   pad_lanes(to, rows * L, rows, count);
 }
 
-// The same from NCHW, into [channel chunk][pixel][lane = channel], whole steps of pixels (in steps it is B); lanes
+// The same from NCHW, into [channel chunk][pixel][lane = channel], with room for whole steps of pixels; lanes
 // beyond the channels are zero.
 template <class T, class S>
 static void turn_nchw(const Gather& g, const S* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
