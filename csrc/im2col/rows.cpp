@@ -28,7 +28,8 @@ static double cost_grad_input(const ConvProblem& p) {
 }
 static double cost_grad_weight(const ConvProblem& p) { return cost(p, im2col::tile_macs_grad_weight(p)); }
 
-// Halves are summed in float: it is the rounding of the result that counts.
+// Halves are summed in float: it is the rounding of the result that counts. BF16 instructions take subnormal numbers
+// for zero (docs/decisions.md), so predictions are for operands above 1.2e-38 there.
 static double error(const ConvProblem& p) {
   return error_of_rounded_sums(p, p.dtype == DType::f64 ? 1.1e-16 : 6e-8) + error_of_result(p.dtype);
 }
