@@ -22,7 +22,7 @@ from torchconv import _C
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
-ISAS = ("baseline", "avx2", "avx512")
+ISAS = ("baseline", "avx2", "avx512", "avx512_bf16")
 # Left over from a shell, these would hobble the BLAS of some builds of torch.
 CLEARED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 

@@ -35,7 +35,7 @@ def test_json_tells_versions_threads_and_every_row():
 
 @pytest.mark.parametrize("cap", ["baseline", "avx512"])
 def test_cap_lowers_the_instruction_set_and_never_raises_it(cap):
-    order = ["baseline", "avx2", "avx512"]
+    order = ["baseline", "avx2", "avx512", "avx512_bf16"]
     isa = info_json(TORCHCONV_MAX_ISA=cap)["isa"]
     assert isa["detected"] == _C.detected_isa()
     assert isa["cap"] == cap
@@ -45,7 +45,7 @@ def test_cap_lowers_the_instruction_set_and_never_raises_it(cap):
 def test_a_cap_that_does_not_exist_is_refused_with_the_accepted_names():
     result = run_info(TORCHCONV_MAX_ISA="bogus")
     assert result.returncode == 1
-    assert result.stderr.strip() == "TORCHCONV_MAX_ISA: expected baseline, avx2 or avx512, got 'bogus'"
+    assert result.stderr.strip() == "TORCHCONV_MAX_ISA: expected baseline, avx2, avx512 or avx512_bf16, got 'bogus'"
 
 
 def test_plan_store_follows_torchconv_cache(tmp_path, monkeypatch):

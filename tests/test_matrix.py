@@ -21,7 +21,7 @@ from torchconv import _C
 OPERATORS = {name: getattr(torch.ops.torchconv, f"conv_{name}") for name in PASSES}
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
 LAYOUTS = ("nchw", "nhwc", "nhwc and nchw", "nchw and nhwc", "strided", "expanded")
-ISAS = ("baseline", "avx2", "avx512")
+ISAS = ("baseline", "avx2", "avx512", "avx512_bf16")
 FILLS = ("integers", "normal")
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}  # by rank
 
@@ -244,10 +244,11 @@ def test_same_bits_whatever_the_workspace_held(row, case, layout, threads):
 
 
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])  # the instructions for bfloat16 take terms two by two
 @pytest.mark.parametrize("case", [c.name for c in cases.ALL if 0 not in (c.N, c.C, c.K, *c.size)])
-def test_nonfinite_values_stay_where_direct_sums_have_them(row, case, layout, seed):
+def test_nonfinite_values_stay_where_direct_sums_have_them(row, case, dtype, layout, seed):
     """One NaN and one infinity in the first operand reach the sums that they are part of, and no other."""
-    cell = cell_of(row, case, layout=layout)
+    cell = cell_of(row, case, dtype, layout)
     torch.set_num_threads(1)
     c = cases.BY_NAME[case]
     first, second = operands(c, torch.float32, "integers", False, seed).of(cell.pass_)
@@ -255,8 +256,8 @@ def test_nonfinite_values_stay_where_direct_sums_have_them(row, case, layout, se
     place = random.Random(seed).sample(range(flat.numel()), min(2, flat.numel()))
     flat[place] = torch.tensor([torch.nan, torch.inf][: len(place)], dtype=flat.dtype)
     first = flat.view(first.shape)
-    a, b = (lay_out(t.to(cell.device, torch.float32), layout) for t in (first, second))
+    a, b = (lay_out(t.to(cell.device, DTYPES[dtype]), layout) for t in (first, second))
     if not supported(cell, a, b)["direct"]:
         pytest.skip("this row does not sum the products directly")
-    expected = bilinear(cell.pass_, first, second, c).float()
+    expected = bilinear(cell.pass_, first, second, c).to(DTYPES[dtype])
     torch.testing.assert_close(run(cell, a, b, None).cpu(), expected, rtol=0, atol=0, equal_nan=True)

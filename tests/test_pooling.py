@@ -15,7 +15,7 @@ import torchconv
 from torchconv import _C, ops
 
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
-ISAS = ["baseline", "avx2", "avx512"]
+ISAS = ["baseline", "avx2", "avx512", "avx512_bf16"]
 LAST = {4: torch.channels_last, 5: torch.channels_last_3d}
 NAMES = ("max_pool", "avg_pool", "lp_pool", "adaptive_max_pool", "adaptive_avg_pool")
 every_isa = pytest.mark.parametrize("isa", ISAS)

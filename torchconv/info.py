@@ -36,7 +36,7 @@ def info() -> dict[str, Any]:
 
     Example:
         >>> from torchconv.info import info
-        >>> info()["isa"]["used"] in ("baseline", "avx2", "avx512")
+        >>> info()["isa"]["used"] in ("baseline", "avx2", "avx512", "avx512_bf16")
         True
     """
     store = plan_store()

@@ -49,7 +49,7 @@ static __attribute__((noinline)) Vector<float> activate_slowly(const Epilogue& e
     default: return hyperbolic_tangent(v);
   }
 }
-static __attribute__((noinline)) Vector<double> activate_slowly(const Epilogue& e, Vector<double> v) {
+[[maybe_unused]] static __attribute__((noinline)) Vector<double> activate_slowly(const Epilogue& e, Vector<double> v) {
   for (int i = 0; i < kLanes<double>; ++i) v[i] = ::torchconv::activate(e, v[i]);
   return v;
 }

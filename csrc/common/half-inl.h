@@ -1,27 +1,30 @@
 // float16 and bfloat16 in memory as vectors of float, the type that they are computed in. Part of simd-inl.h.
 namespace torchconv::ISA_NS {
 
-// The type in which values that are stored as S are computed.
-template <class S>
-struct ComputeOf {
-  using type = S;
-};
-template <>
-struct ComputeOf<f16> {
-  using type = float;
-};
-template <>
-struct ComputeOf<bf16> {
-  using type = float;
-};
-template <class S>
-using Compute = typename ComputeOf<S>::type;
-template <class S>
-constexpr bool kComputedAsStored = sizeof(S) == sizeof(Compute<S>);
-
 typedef uint32_t Wide __attribute__((vector_size(kVectorBytes)));
 typedef uint16_t Narrow __attribute__((vector_size(kVectorBytes / 2)));
 typedef uint16_t NarrowInMemory __attribute__((vector_size(kVectorBytes / 2), aligned(2), may_alias));
+template <>
+struct VectorOf<bf16> {
+  using type = Narrow;
+  using unaligned = NarrowInMemory;
+};
+
+// The type that packed panels hold: that of the computation, but the BF16 instructions multiply what is stored.
+template <class S>
+struct PackedOf {
+  using type = Compute<S>;
+};
+#if TORCHCONV_ISA == 3
+template <>
+struct PackedOf<bf16> {
+  using type = bf16;
+};
+#endif
+template <class S>
+using Packed = typename PackedOf<S>::type;
+template <class S>
+constexpr bool kPackedAsStored = sizeof(S) == sizeof(Packed<S>);
 
 // The bits of S to floats and back, rounded to nearest even; NaN stays NaN.
 template <class S>
@@ -38,7 +41,7 @@ struct Bits<bf16> {
 };
 template <>
 struct Bits<f16> {
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
   TORCHCONV_INLINE Vector<float> widen(Narrow bits) {
     return (Vector<float>)_mm512_maskz_cvtph_ps(__mmask16(-1), (__m256i)bits);  // the masks keep g++ 12 from warning
   }

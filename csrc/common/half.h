@@ -56,6 +56,28 @@ struct f16 {
   }
 };
 
+// The type in which values that are stored as S are computed.
+template <class S>
+struct ComputeOf {
+  using type = S;
+};
+template <>
+struct ComputeOf<f16> {
+  using type = float;
+};
+template <>
+struct ComputeOf<bf16> {
+  using type = float;
+};
+template <class S>
+using Compute = typename ComputeOf<S>::type;
+template <class S>
+constexpr bool kComputedAsStored = sizeof(S) == sizeof(Compute<S>);
+template <class S>
+constexpr bool kIsBf16 = false;
+template <>
+constexpr bool kIsBf16<bf16> = true;
+
 // f of a value of the storage type of `dtype`.
 template <class F>
 auto dispatch_dtype(DType dtype, const F& f) {

@@ -13,7 +13,8 @@ Isa detected_isa() {
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
       __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
-    return Isa::avx512;
+    return __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16") ? Isa::avx512_bf16
+                                                                                        : Isa::avx512;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c"))
     return Isa::avx2;
 #endif
@@ -21,9 +22,9 @@ Isa detected_isa() {
 }
 
 Isa parse_isa(const char* argument, const std::string& name) {
-  for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
+  for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::avx512_bf16})
     if (name == to_string(isa)) return isa;
-  fail(argument, ": expected baseline, avx2 or avx512, got '", name, "'");
+  fail(argument, ": expected baseline, avx2, avx512 or avx512_bf16, got '", name, "'");
 }
 
 static std::atomic<int>& current() {

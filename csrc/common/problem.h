@@ -18,7 +18,8 @@ enum class Device : int { cpu = 0, cuda = 1 };
 // The memory format of the image operands (x, y and their gradients), with depth too (NCDHW, NDHWC); weights come with
 // strides.
 enum class Layout : int { nchw = 0, nhwc = 1 };
-enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2 };
+// avx512_bf16: with the VNNI and BF16 instructions too.
+enum class Isa : int { baseline = 0, avx2 = 1, avx512 = 2, avx512_bf16 = 3 };
 
 constexpr const char* to_string(Pass p) {
   return p == Pass::fwd ? "fwd" : p == Pass::grad_input ? "grad_input" : "grad_weight";
@@ -28,7 +29,9 @@ constexpr const char* to_string(DType t) {
 }
 constexpr const char* to_string(Device d) { return d == Device::cpu ? "cpu" : "cuda"; }
 constexpr const char* to_string(Layout l) { return l == Layout::nchw ? "nchw" : "nhwc"; }
-constexpr const char* to_string(Isa i) { return i == Isa::baseline ? "baseline" : i == Isa::avx2 ? "avx2" : "avx512"; }
+constexpr const char* to_string(Isa i) {
+  return i == Isa::baseline ? "baseline" : i == Isa::avx2 ? "avx2" : i == Isa::avx512 ? "avx512" : "avx512_bf16";
+}
 constexpr int64_t itemsize(DType t) { return t == DType::f64 ? 8 : t == DType::f32 ? 4 : 2; }
 
 struct ConvProblem {

@@ -4,7 +4,7 @@ namespace torchconv::ISA_NS {
 
 #define TORCHCONV_INLINE static inline __attribute__((always_inline))
 
-constexpr int kVectorBytes = TORCHCONV_ISA == 2 ? 64 : TORCHCONV_ISA == 1 ? 32 : 16;
+constexpr int kVectorBytes = TORCHCONV_ISA >= 2 ? 64 : TORCHCONV_ISA == 1 ? 32 : 16;
 
 template <class T>
 struct VectorOf;
@@ -22,10 +22,10 @@ template <class T>
 using Vector = typename VectorOf<T>::type;
 
 template <class T>
-constexpr int kLanes = kVectorBytes / sizeof(T);  // per vector
-// A chunk is one cache line: the unit in which packed matrices are stored.
+constexpr int kLanes = kVectorBytes / sizeof(Compute<T>);  // per vector
+// A chunk is one cache line, or half of one in bfloat16: the unit in which packed matrices are stored.
 template <class T>
-constexpr int kChunk = 64 / sizeof(T);
+constexpr int kChunk = 64 / sizeof(Compute<T>);
 template <class T>
 constexpr int kVectorsPerChunk = kChunk<T> / kLanes<T>;
 
@@ -56,6 +56,19 @@ TORCHCONV_INLINE void store(S* p, Vector<Compute<S>> v) {
     *(NarrowInMemory*)p = Bits<S>::narrow(v);
 }
 
+// Between memory and packed panels: P is Packed<S>, or computed in.
+template <class P, class S>
+TORCHCONV_INLINE Vector<P> load_packed(const S* p) {
+  if constexpr (sizeof(P) == sizeof(S))
+    return *(const typename VectorOf<P>::unaligned*)p;
+  else
+    return load(p);
+}
+template <class P>
+TORCHCONV_INLINE void store_packed(P* p, Vector<P> v) {
+  *(typename VectorOf<P>::unaligned*)p = v;
+}
+
 // A store past the caches, for results too large to stay in them: the line is not read first. The
 // address must be stream_aligned; call stream_fence() before another thread may look.
 template <class S>
@@ -66,7 +79,7 @@ TORCHCONV_INLINE bool stream_aligned(const S* p) {
 template <class S>
 TORCHCONV_INLINE void stream(S* p, Vector<Compute<S>> v) {
   if constexpr (kComputedAsStored<S>) {
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
     _mm512_stream_si512((__m512i*)p, (__m512i)v);
 #elif TORCHCONV_ISA == 1
     _mm256_stream_si256((__m256i*)p, (__m256i)v);
@@ -75,7 +88,7 @@ TORCHCONV_INLINE void stream(S* p, Vector<Compute<S>> v) {
 #endif
   } else {
     const Narrow bits = Bits<S>::narrow(v);
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
     _mm256_stream_si256((__m256i*)p, (__m256i)bits);
 #elif TORCHCONV_ISA == 1
     _mm_stream_si128((__m128i*)p, (__m128i)bits);
@@ -98,7 +111,7 @@ TORCHCONV_INLINE void stream_fence() {}
 template <class T>
 TORCHCONV_INLINE Vector<T> broadcast(const T* p) {
   Vector<T> v = *p - Vector<T>{};
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
   asm("" : "+v"(v));
 #elif defined(__x86_64__)
   asm("" : "+x"(v));
@@ -109,14 +122,14 @@ TORCHCONV_INLINE Vector<T> broadcast(const T* p) {
 // Chunks: kChunk elements, aligned or not.
 template <class T, class S>
 TORCHCONV_INLINE void copy_chunk(T* to, const S* from) {
-  for (int v = 0; v < kVectorsPerChunk<T>; ++v) store(to + v * kLanes<T>, load(from + v * kLanes<T>));
+  for (int v = 0; v < kVectorsPerChunk<T>; ++v) store_packed(to + v * kLanes<T>, load_packed<T>(from + v * kLanes<T>));
 }
 template <class T>
 TORCHCONV_INLINE void zero_chunk(T* to) {
-  for (int v = 0; v < kVectorsPerChunk<T>; ++v) store(to + v * kLanes<T>, Vector<T>{});
+  for (int v = 0; v < kVectorsPerChunk<T>; ++v) store_packed(to + v * kLanes<T>, Vector<T>{});
 }
 
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
 TORCHCONV_INLINE Vector<float> load_masked(const float* p, uint32_t mask) {
   return (Vector<float>)_mm512_maskz_loadu_ps((__mmask16)mask, p);
 }
@@ -147,6 +160,20 @@ TORCHCONV_INLINE void store_masked(float* p, Vector<float> v, uint32_t mask) {
 TORCHCONV_INLINE void store_masked(double* p, Vector<double> v, uint32_t mask) {
   _mm512_mask_storeu_pd(p, (__mmask8)mask, (__m512d)v);
 }
+template <class P, class S>
+TORCHCONV_INLINE Vector<P> load_packed(const S* p, uint32_t mask) {
+  if constexpr (kComputedAsStored<P>)
+    return load_masked(p, mask);
+  else
+    return (Narrow)_mm256_maskz_loadu_epi16((__mmask16)mask, p);
+}
+template <class P, class S>
+TORCHCONV_INLINE Vector<P> load_packed(Vector<P> rest, const S* p, uint32_t mask) {
+  if constexpr (kComputedAsStored<P>)
+    return load_masked(rest, p, mask);
+  else
+    return (Narrow)_mm256_mask_loadu_epi16((__m256i)rest, (__mmask16)mask, p);
+}
 
 // Bit i of `lanes` moves to bit 2i.
 TORCHCONV_INLINE uint64_t every_second_bit(uint64_t lanes) {
@@ -169,14 +196,21 @@ TORCHCONV_INLINE Vector<double> blend_evens(Vector<double> rest, Vector<double> 
   return (Vector<double>)_mm512_mask_mov_pd((__m512d)rest, (__mmask8)mask,
                                             (__m512d)evens<double>(low, high, first_integers<8>::type()));
 }
+TORCHCONV_INLINE Narrow blend_evens(Narrow rest, Narrow low, Narrow high, uint32_t mask) {
+  return (Narrow)_mm256_mask_mov_epi16((__m256i)rest, (__mmask16)mask,
+                                       (__m256i)evens<bf16>(low, high, first_integers<16>::type()));
+}
 #endif
 
 // Copies count <= kChunk elements.
 template <class To, class From>
 TORCHCONV_INLINE void copy_part(To* to, const From* from, int count) {
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
   const uint32_t mask = (uint32_t(1) << count) - 1;
-  store_masked(to, load_masked(from, mask), mask);
+  if constexpr (sizeof(To) == 2 && sizeof(From) == 2)
+    _mm256_mask_storeu_epi16(to, (__mmask16)mask, _mm256_maskz_loadu_epi16((__mmask16)mask, from));
+  else
+    store_masked(to, load_masked(from, mask), mask);
 #else
   for (int i = 0; i < count; ++i) to[i] = To(from[i]);
 #endif
@@ -207,10 +241,10 @@ static void transpose_chunk(T* to, int64_t to_stride, const S* from, int64_t fro
     for (int j0 = 0; j0 < kChunk<T>; j0 += n) {
       Vector<T> v[n];
 #pragma GCC unroll 16
-      for (int i = 0; i < n; ++i) v[i] = load(from + (i0 + i) * from_stride + j0);
+      for (int i = 0; i < n; ++i) v[i] = load_packed<T>(from + (i0 + i) * from_stride + j0);
       transpose_registers<T>(v);
 #pragma GCC unroll 16
-      for (int j = 0; j < n; ++j) store(to + (j0 + j) * to_stride + i0, v[j]);
+      for (int j = 0; j < n; ++j) store_packed(to + (j0 + j) * to_stride + i0, v[j]);
     }
 }
 

@@ -74,7 +74,7 @@ TORCHCONV_INLINE void add_part(T* to, const T* from, int64_t count) {
   constexpr int n = kLanes<T>;
   int64_t i = 0;
   for (; i + n <= count; i += n) store(to + i, load(to + i) + load(from + i));
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
   if (i < count) {
     const uint32_t mask = (uint32_t(1) << (count - i)) - 1;
     store_masked(to + i, load_masked(to + i, mask) + load_masked(from + i, mask), mask);

@@ -18,36 +18,33 @@ constexpr int64_t kSplitBytes = 1 << 20;  // up to here each thread sums its own
 // to hold a block. In NCHW it is A, an image at a time: not where images are small, since the sum would be cut short.
 template <class S>
 TORCHCONV_INLINE bool x_in_place(const Gather& g) {
-  if (!kComputedAsStored<S> || !im2col::is_pointwise(g)) return false;
-  if (g.layout == Layout::nchw) return g.w.count >= 8 * kChunk<S>;
-  return g.channels % kChunk<S> == 0 && g.src_w * int64_t(sizeof(S)) <= 1024;
+  if (!kPackedAsStored<S> || !im2col::is_pointwise(g)) return false;
+  if (g.layout == Layout::nchw) return g.w.count >= 8 * kChunk<S> && whole_steps<Packed<S>>(g.w.count) == g.w.count;
+  return kComputedAsStored<S> && g.channels % kChunk<S> == 0 && g.src_w * int64_t(sizeof(S)) <= 1024;
 }
 
 // Where the block of pixels that starts at m ends: of equal size and within one image, if that is to be used in place.
-template <class S, class T = Compute<S>>
+template <class S, class P = Packed<S>>
 TORCHCONV_INLINE int64_t block_end(const Gather& g, int64_t m, int64_t last) {
-  if (g.layout == Layout::nhwc || !x_in_place<S>(g)) return smaller(m + kDepthBlock<T>, last);
+  if (g.layout == Layout::nhwc || !x_in_place<S>(g)) return smaller(m + kDepthBlock<P>, last);
   const int64_t plane = g.w.count, in_image = m % plane;
-  const int64_t size = round_up(ceil_div(plane, ceil_div(plane, kDepthBlock<T>)), kChunk<T>);
+  const int64_t size = round_up(ceil_div(plane, ceil_div(plane, kDepthBlock<P>)), kChunk<P>);
   return smaller(m - in_image + smaller((in_image / size + 1) * size, plane), last);
 }
 
 static_assert(kOutputBlock % kColumns<float> == 0 && kDepthBlock<double> % kColumns<float> == 0);
 
-template <class T>
 struct GradWeightPlan {
   int64_t columns, column_blocks;  // patch columns per task
   int64_t pixels, splits;          // pixels per task
   int64_t threads;
-  int64_t turned, patches, sums;  // elements: per thread; sums per thread, or per split if splits > 1
-  int64_t bytes() const {
-    return (threads * (turned + patches) + (splits > 1 ? splits : threads) * sums) * int64_t(sizeof(T));
-  }
+  int64_t turned, patches, sums;  // bytes: per thread; sums per thread, or per split if splits > 1
+  int64_t bytes() const { return threads * (turned + patches) + (splits > 1 ? splits : threads) * sums; }
 };
 
-template <class S, class T = Compute<S>>
-static GradWeightPlan<T> plan_grad_weight(const Gather& g) {
-  GradWeightPlan<T> plan{};
+template <class S, class P = Packed<S>, class T = Compute<S>>
+static GradWeightPlan plan_grad_weight(const Gather& g) {
+  GradWeightPlan plan{};
   const int64_t outputs = round_up(g.outputs, kColumns<T>), columns = round_up(g.depth(), kColumns<T>);
   const double macs = double(g.pixels()) * g.outputs * g.groups * g.depth();
   plan.threads = useful_threads(macs, g.threads);
@@ -60,9 +57,9 @@ static GradWeightPlan<T> plan_grad_weight(const Gather& g) {
   if (plan.splits == 1 && g.groups < plan.threads) blocks = round_up(blocks, plan.threads);
   plan.columns = round_up(ceil_div(g.depth(), blocks), kColumns<T>);
   plan.column_blocks = ceil_div(g.depth(), plan.columns);
-  plan.turned = kDepthBlock<T> * smaller(outputs, kOutputBlock);
-  plan.patches = x_in_place<S>(g) ? 0 : kDepthBlock<T> * smaller(plan.columns, kDepthBlock<T>);
-  plan.sums = plan.columns * outputs * (plan.splits > 1 ? g.groups * plan.column_blocks : 1);
+  plan.turned = kDepthBlock<P> * smaller(outputs, kOutputBlock) * int64_t(sizeof(P));
+  plan.patches = x_in_place<S>(g) ? 0 : kDepthBlock<P> * smaller(plan.columns, kDepthBlock<P>) * int64_t(sizeof(P));
+  plan.sums = plan.columns * outputs * (plan.splits > 1 ? g.groups * plan.column_blocks : 1) * int64_t(sizeof(T));
   return plan;
 }
 
@@ -86,35 +83,41 @@ TORCHCONV_INLINE T* panel_sums(T* sums, int64_t lane0, int64_t rows) {
 }
 
 // One block of pixels [m0, m0 + count) added to the sums over columns [l0, l1).
-template <class S, class T = Compute<S>>
+template <class S, class P = Packed<S>, class T = Compute<S>>
 static void add_block(const Gather& g, const S* x, const S* grad_y, int64_t m0, int64_t count, int64_t l0, int64_t l1,
-                      bool first, T* turned, T* patches, T* sums) {
-  constexpr int L = kChunk<T>;
+                      bool first, P* turned, P* patches, T* sums) {
+  constexpr int L = kChunk<P>;
   const bool nhwc = g.layout == Layout::nhwc, in_place = x_in_place<S>(g);
-  Pixel pixels[kDepthBlock<T>];
-  ChunkRuns<T> runs[kDepthBlock<T> / L];
+  const int64_t depth = whole_steps<P>(count);
+  Pixel pixels[kDepthBlock<P>];
+  ChunkRuns<T> runs[kDepthBlock<P> / L];
   locate_pixels(g, m0, count, pixels);
   if (!nhwc) split_runs(pixels, count, runs);
   for (int64_t o0 = 0; o0 < g.outputs; o0 += kOutputBlock) {
     const int64_t o1 = smaller(o0 + kOutputBlock, g.outputs);
-    (nhwc ? turn_nhwc<T, S> : turn_nchw<T, S>)(g, grad_y, m0, count, o0, o1, turned);
-    for (int64_t l = l0; l < l1; l += kDepthBlock<T>) {
-      const int64_t l_end = smaller(l + kDepthBlock<T>, l1), columns = l_end - l;
+    (nhwc ? turn_nhwc<P, S> : turn_nchw<P, S>)(g, grad_y, m0, count, o0, o1, turned);
+    if (!nhwc)
+      for (int64_t o = 0; o < o1 - o0; o += L) pair_rows(turned + o * depth, count);
+    for (int64_t l = l0; l < l1; l += kDepthBlock<P>) {
+      const int64_t l_end = smaller(l + kDepthBlock<P>, l1), columns = l_end - l;
       if (nhwc) {
-        if (!in_place) pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
+        if (!in_place) {
+          pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
+          for (int64_t c = 0; c < columns; c += L) pair_rows(patches + c * depth, count);
+        }
         for (int64_t c = 0; c < columns; c += kColumns<T>)
-          multiply_panel<T>(o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count,
+          multiply_panel<P>(o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count,
                             {turned, (o1 - o0) * L},
-                            in_place ? Chunked<T>{(const T*)x + m0 * g.src_w + l + c, L, g.src_w}
-                                     : Chunked<T>{patches + c * count, count * L},
+                            in_place ? Chunked<P>{(const P*)x + m0 * g.src_w + l + c, L, g.src_w}
+                                     : Chunked<P>{patches + c * depth, depth * L},
                             panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first);
       } else {
         if (!in_place) pack_patches_nchw(g, x, runs, ceil_div(count, L), l, l_end, patches);
-        const Chunked<T> a = in_place ? Chunked<T>{(const T*)x + pixels->source + pixels->w + l * g.src_c, L, g.src_c}
-                                      : Chunked<T>{patches, columns * L};
+        const Chunked<P> a = in_place ? Chunked<P>{(const P*)x + pixels->source + pixels->w + l * g.src_c, L, g.src_c}
+                                      : Chunked<P>{patches, whole_steps<P>(columns) * L};
         for (int64_t o = o0; o < o1; o += kColumns<T>)
-          multiply_panel<T>(columns, int(smaller(ceil_div(o1 - o, L), kColumnChunks)), count, a,
-                            {turned + (o - o0) * count, count * L},
+          multiply_panel<P>(columns, int(smaller(ceil_div(o1 - o, L), kColumnChunks)), count, a,
+                            {turned + (o - o0) * depth, depth * L},
                             panel_sums(sums, o, l1 - l0) + (l - l0) * kColumns<T>, !first);
       }
     }
@@ -146,28 +149,31 @@ static void finish(const Gather& g, const T* sums, int64_t splits, int64_t split
   }
 }
 
-template <class S, class T = Compute<S>>
+template <class S, class P = Packed<S>, class T = Compute<S>>
 static void run_grad_weight(const Gather& g, const S* x, const S* grad_y, S* grad_w, void* workspace) {
   constexpr int L = kChunk<T>;
-  const GradWeightPlan<T> plan = plan_grad_weight<S>(g);
+  const GradWeightPlan plan = plan_grad_weight<S>(g);
   const int64_t per_group = plan.column_blocks * plan.splits, output_chunks = ceil_div(g.outputs, L);
   const int64_t block_sums = plan.columns * round_up(g.outputs, kColumns<T>);
-  T *scratch = (T*)workspace, *all_sums = scratch + plan.threads * (plan.turned + plan.patches);
+  char* scratch = (char*)workspace;
+  const auto sums_at = [&](int64_t i) {  // of a thread or a split
+    return (T*)(scratch + plan.threads * (plan.turned + plan.patches) + i * plan.sums);
+  };
   const auto finish_chunk = [&](int64_t group, int64_t block, int64_t chunk, const T* sums) {
-    finish(g, sums, plan.splits, plan.sums, chunk * L, smaller(chunk * L + L, g.outputs), block * plan.columns,
-           smaller((block + 1) * plan.columns, g.depth()), grad_w + group * g.outputs * g.depth());
+    finish(g, sums, plan.splits, plan.sums / int64_t(sizeof(T)), chunk * L, smaller(chunk * L + L, g.outputs),
+           block * plan.columns, smaller((block + 1) * plan.columns, g.depth()),
+           grad_w + group * g.outputs * g.depth());
   };
   parallel_tasks(g.groups * per_group, int(plan.threads), [&](int64_t task, int thread) {
     const int64_t group = task / per_group, block = task % per_group / plan.splits, split = task % plan.splits;
     const int64_t l0 = block * plan.columns, l1 = smaller(l0 + plan.columns, g.depth());
     const int64_t first = split * plan.pixels, last = smaller(first + plan.pixels, g.pixels());
-    T* turned = scratch + thread * (plan.turned + plan.patches);
-    T* sums = plan.splits > 1 ? all_sums + split * plan.sums + (group * plan.column_blocks + block) * block_sums
-                              : all_sums + thread * plan.sums;
+    char* own = scratch + thread * (plan.turned + plan.patches);
+    T* sums = plan.splits > 1 ? sums_at(split) + (group * plan.column_blocks + block) * block_sums : sums_at(thread);
     for (int64_t m = first, end; m < last; m = end) {
       end = block_end<S>(g, m, last);
       add_block(g, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m, end - m, l0, l1,
-                m == first, turned, turned + plan.turned, sums);
+                m == first, (P*)own, (P*)(own + plan.turned), sums);
     }
     if (plan.splits == 1)
       for (int64_t chunk = 0; chunk < output_chunks; ++chunk) finish_chunk(group, block, chunk, sums);
@@ -176,7 +182,7 @@ static void run_grad_weight(const Gather& g, const S* x, const S* grad_y, S* gra
     parallel_tasks(g.groups * plan.column_blocks * output_chunks, int(plan.threads), [&](int64_t task, int) {
       const int64_t group = task / (plan.column_blocks * output_chunks),
                     block = task / output_chunks % plan.column_blocks;
-      finish_chunk(group, block, task % output_chunks, all_sums + (group * plan.column_blocks + block) * block_sums);
+      finish_chunk(group, block, task % output_chunks, sums_at(0) + (group * plan.column_blocks + block) * block_sums);
     });
 }
 

@@ -10,7 +10,8 @@ static std::string supports(const ConvProblem& p) {
 
 // Multiply-adds per second and thread that the micro-kernel reaches, measured on a Zen 4 at 3.7 GHz.
 static double speed(const ConvProblem& p) {
-  const double f32 = p.isa == Isa::avx512 ? 55e9 : p.isa == Isa::avx2 ? 50e9 : 10e9;
+  if (p.isa == Isa::avx512_bf16 && p.dtype == DType::bf16) return 100e9;
+  const double f32 = p.isa >= Isa::avx512 ? 55e9 : p.isa == Isa::avx2 ? 50e9 : 10e9;
   return p.dtype == DType::f64 ? f32 / 2 : f32;
 }
 
@@ -27,7 +28,8 @@ static double cost_grad_input(const ConvProblem& p) {
 }
 static double cost_grad_weight(const ConvProblem& p) { return cost(p, im2col::tile_macs_grad_weight(p)); }
 
-// Halves are summed in float: it is the rounding of the result that counts.
+// Halves are summed in float: it is the rounding of the result that counts. BF16 instructions take subnormal numbers
+// for zero (docs/decisions.md), so predictions are for operands above 1.2e-38 there.
 static double error(const ConvProblem& p) {
   return error_of_rounded_sums(p, p.dtype == DType::f64 ? 1.1e-16 : 6e-8) + error_of_result(p.dtype);
 }

@@ -1,7 +1,7 @@
 // grad_y as a chunked matrix with the two roles of its dimensions exchanged.
 namespace torchconv::ISA_NS {
 
-// grad_y of pixels [m0, m0 + count) and channels [o0, o1), turned into [pixel chunk][channel][lane = pixel].
+// As A: grad_y of pixels [m0, m0 + count) and channels [o0, o1), turned into [pixel chunk][channel][lane = pixel].
 template <class T, class S>
 static void turn_nhwc(const Gather& g, const S* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
@@ -17,9 +17,11 @@ static void turn_nhwc(const Gather& g, const S* grad_y, int64_t m0, int64_t coun
           for (int64_t l = 0; l < smaller(L, count - m); ++l) at[i * L + l] = T(from[l * g.dst_w + i]);
       }
     }
+  pad_lanes(to, rows * L, rows, count);
 }
 
-// The same from NCHW, into [channel chunk][pixel][lane = channel]; lanes beyond the channels are zero.
+// The same from NCHW, into [channel chunk][pixel][lane = channel], with room for whole steps of pixels; lanes
+// beyond the channels are zero.
 template <class T, class S>
 static void turn_nchw(const Gather& g, const S* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
@@ -27,7 +29,7 @@ static void turn_nchw(const Gather& g, const S* grad_y, int64_t m0, int64_t coun
   for (int64_t o = o0; o < o1; o += L)
     for (int64_t m = 0; m < count; m += L) {
       const int64_t n = (m0 + m) / plane, pq = (m0 + m) % plane;
-      T* at = to + (o - o0) * count + m * L;
+      T* at = to + (o - o0) * whole_steps<T>(count) + m * L;
       if (pq + L <= plane && m + L <= count && o + L <= o1) {
         transpose_chunk(at, L, grad_y + n * g.dst_n + o * g.dst_c + pq, g.dst_c);
         continue;

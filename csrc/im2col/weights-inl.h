@@ -50,11 +50,12 @@ static void copy_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o
     for (int64_t c = 0; c < g.channels; ++c) {
       const S* from = w + offset_of_tap(g, tap) + c * g.w_in;
       T* at = to + (tap * g.channels + c) * L;
-      for (int64_t o = o0; o < o1; o += L) copy_chunk(at + o * g.depth(), from + o);
+      for (int64_t o = o0; o < o1; o += L) copy_chunk(at + o * whole_steps<T>(g.depth()), from + o);
     }
+  for (int64_t o = o0; o < o1; o += L) pair_rows(to + o * whole_steps<T>(g.depth()), g.depth());
 }
 
-// As B: lanes are outputs. Outputs [o0, o1), from a whole chunk on; to[o / L][k][o % L].
+// As B: lanes are outputs. Outputs [o0, o1), from a whole chunk on; to[o / L][k][o % L], in steps.
 template <class T, class S>
 static void pack_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
@@ -64,12 +65,13 @@ static void pack_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o
     o0 = whole;
   }
   for (int64_t o = o0; o < o1; o += L) {
-    T* panel = to + o * g.depth();
+    T* panel = to + o * whole_steps<T>(g.depth());
     if (o < whole && g.w_in == 1 && g.channels % L == 0) {
       // Neighbours along the channels: tap by tap as they stand in memory.
       for (int64_t tap = 0; tap < g.taps(); ++tap)
         for (int64_t c = 0; c < g.channels; c += L)
           transpose_chunk(panel + (tap * g.channels + c) * L, L, w + offset_of_tap(g, tap) + o * g.w_out + c, g.w_out);
+      pair_rows(panel, g.depth());
       continue;
     }
     if (o >= whole)
@@ -77,6 +79,7 @@ static void pack_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o
     for (int64_t c = 0; c < g.channels; c += L)
       visit_weights<true>(g, w, o, smaller(o + L, o1), c, smaller(c + L, g.channels),
                           [&](int64_t out, int64_t k, S value) { panel[k * L + out - o] = T(value); });
+    pair_rows(panel, g.depth());
   }
 }
 
@@ -114,6 +117,7 @@ static void pack_weights_nchw(const Gather& g, const S* w, int64_t o0, int64_t o
     visit_weights<false>(g, w, o0, o1, 0, g.channels,
                          [&](int64_t o, int64_t k, S value) { to[k / L * L * g.outputs + o * L + k % L] = T(value); });
   }
+  pad_lanes(to + o0 * L, L * g.outputs, o1 - o0, depth);
 }
 
 }  // namespace torchconv::ISA_NS

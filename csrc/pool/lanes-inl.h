@@ -39,7 +39,7 @@ TORCHCONV_INLINE IndexVector<T> lane_numbers() {
   return v;
 }
 // Indices as torch has them, in int64; count <= kLanes of them, and -1 in the other lanes of what is loaded.
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
 typedef int32_t Ints8 __attribute__((vector_size(32)));
 typedef int64_t Longs8 __attribute__((vector_size(64)));
 template <class T>
@@ -95,7 +95,7 @@ template <class S>
 TORCHCONV_INLINE Vector<Compute<S>> load_part(const S* p, int count) {
   using T = Compute<S>;
   if (count == kLanes<T>) return load(p);
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
   return load_masked(p, (uint32_t(1) << count) - 1);
 #else
   Vector<T> v{};
@@ -106,7 +106,7 @@ TORCHCONV_INLINE Vector<Compute<S>> load_part(const S* p, int count) {
 template <class S>
 TORCHCONV_INLINE void store_part(S* p, Vector<Compute<S>> v, int count) {
   if (count == kLanes<Compute<S>>) return store(p, v);
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
   store_masked(p, v, (uint32_t(1) << count) - 1);
 #else
   for (int i = 0; i < count; ++i) p[i] = S(v[i]);
@@ -117,7 +117,7 @@ template <class T>
 constexpr T kLeast = -__builtin_inff();
 
 // (best, at) takes (v, i) where v is greater or NaN.
-#if TORCHCONV_ISA == 2
+#if TORCHCONV_ISA >= 2
 TORCHCONV_INLINE void take_greater(Vector<float>& best, IndexVector<float>& at, Vector<float> v, IndexVector<float> i) {
   const __mmask16 m =
       _mm512_cmp_ps_mask((__m512)v, (__m512)best, _CMP_GT_OQ) | _mm512_cmp_ps_mask((__m512)v, (__m512)v, _CMP_UNORD_Q);

@@ -156,7 +156,7 @@ int main() {
     for (Pass pass : {Pass::fwd, Pass::grad_input, Pass::grad_weight})
       for (DType dtype : {DType::f32, DType::f64, DType::f16, DType::bf16})
         for (Layout layout : {Layout::nchw, Layout::nhwc})
-          for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512})
+          for (Isa isa : {Isa::baseline, Isa::avx2, Isa::avx512, Isa::avx512_bf16})
             if (isa <= detected_isa())
               ran += check_rows(problem(c, pass, dtype, layout, isa, pass != Pass::grad_weight), random);
   for (const Case& c : kLarge)

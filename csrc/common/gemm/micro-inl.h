@@ -4,73 +4,135 @@
 // with L = kChunk lanes, one cache line. The same format serves as A (i = row, l = depth: the
 // kernel broadcasts) and as B (i = depth, l = column: the kernel loads vectors), so that image
 // patches copied line by line need no transposition in either role.
+//
+// P is what the panels hold. In bfloat16 with BF16 instructions a multiply-add takes a step of two neighbours along the
+// depth: pairs of lanes of A, as they stand, and pairs of rows of B, interleaved (pair_rows). Sums are in float.
 namespace torchconv::ISA_NS {
 
 // kRows x kColumnChunks accumulators: 14 x 32 floats fill 28 of the 32 AVX-512 registers, 6 x 16
 // fill 12 of 16 with AVX2, and leave room for one row of B and one broadcast.
-constexpr int kRows = TORCHCONV_ISA == 2 ? 14 : TORCHCONV_ISA == 1 ? 6 : 2;
-constexpr int kColumnChunks = TORCHCONV_ISA == 2 ? 2 : 1;
+constexpr int kRows = TORCHCONV_ISA >= 2 ? 14 : TORCHCONV_ISA == 1 ? 6 : 2;
+constexpr int kColumnChunks = TORCHCONV_ISA >= 2 ? 2 : 1;
 template <class T>
 constexpr int kColumns = kColumnChunks * kChunk<T>;
 
-template <class T>
+// One multiply-add: what it takes of A (of a row, in every lane) and of B (a vector of columns), and how much depth.
+template <class P>
+struct Step {
+  static constexpr int depth = 1;
+  TORCHCONV_INLINE Vector<P> of_row(const P* p) { return broadcast(p); }
+  TORCHCONV_INLINE Vector<P> of_columns(const P* p) { return load(p); }
+  TORCHCONV_INLINE Vector<P> add(Vector<P> sum, Vector<P> a, Vector<P> b) { return sum + a * b; }
+};
+#if TORCHCONV_ISA == 3
+// The two products are added one after the other, each sum rounded to nearest even. Subnormal numbers count as zero,
+// in and out.
+template <>
+struct Step<bf16> {
+  static constexpr int depth = 2;
+  TORCHCONV_INLINE __m512i of_row(const bf16* p) {
+    int32_t pair;
+    __builtin_memcpy(&pair, p, 4);
+    __m512i v = _mm512_set1_epi32(pair);
+    asm("" : "+v"(v));  // as in broadcast()
+    return v;
+  }
+  TORCHCONV_INLINE __m512i of_columns(const bf16* p) { return _mm512_loadu_si512(p); }
+  TORCHCONV_INLINE Vector<float> add(Vector<float> sum, __m512i a, __m512i b) {
+    return (Vector<float>)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+  }
+};
+#endif
+template <class P>
+TORCHCONV_INLINE int64_t whole_steps(int64_t depth) {
+  return round_up(depth, Step<P>::depth);
+}
+
+template <class P>
 struct Chunked {
-  const T* data;
+  const P* data;
   int64_t stride;           // from one chunk column to the next
-  int64_t row = kChunk<T>;  // from one row to the next: kChunk when packed, more for a matrix used in place
+  int64_t row = kChunk<P>;  // from one row to the next: kChunk when packed, more for a matrix used in place
 };
 
 // What a tile fetches into L2 of the next panel of B, a bit at every chunk of its depth (at once, its own loads would
-// wait behind): from each chunk column, `lines` of every kChunk rows.
-template <class T>
+// wait behind): from each chunk column, `lines` of the steps of a chunk.
+template <class P>
 struct Ahead {
-  Chunked<T> panel{nullptr, 0};
+  Chunked<P> panel{nullptr, 0};
   int lines = 0;
 };
 // The share of rows [r, r + count) of `rows` in fetching a panel; none if it has no data.
-template <class T>
-TORCHCONV_INLINE Ahead<T> share_of(Chunked<T> panel, int64_t r, int count, int64_t rows) {
-  const int64_t first = kChunk<T> * r / rows;
+template <class P>
+TORCHCONV_INLINE Ahead<P> share_of(Chunked<P> panel, int64_t r, int count, int64_t rows) {
+  constexpr int lines = kChunk<P> / Step<P>::depth;
+  const int64_t first = lines * r / rows;
   if (!panel.data) return {};
-  return {{panel.data + first * panel.row, panel.stride, panel.row}, int(kChunk<T> * (r + count) / rows - first)};
+  return {{panel.data + first * Step<P>::depth * panel.row, panel.stride, panel.row},
+          int(lines * (r + count) / rows - first)};
+}
+
+// A chunk column of B, row by row -> in steps: pairs of rows interleaved, with a row of zeros if their number is odd.
+template <class P>
+TORCHCONV_INLINE void pair_rows(P* column, int64_t rows) {
+#if TORCHCONV_ISA == 3
+  if constexpr (Step<P>::depth == 2) {
+    constexpr int L = kChunk<P>;
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    if (rows % 2) zero_chunk(column + rows * L);
+    for (P* pair = column; pair < column + rows * L; pair += 2 * L)
+      _mm512_storeu_si512(pair, _mm512_permutexvar_epi16(order, _mm512_loadu_si512(pair)));
+  }
+#endif
+}
+
+// The last step of A, chunk by chunk, if the depth ends within it: a lane of zeros.
+template <class P>
+TORCHCONV_INLINE void pad_lanes(P* a, int64_t stride, int64_t rows, int64_t depth) {
+  constexpr int L = kChunk<P>;
+  if (depth % Step<P>::depth)
+    for (int64_t i = 0; i < rows; ++i) a[depth / L * stride + i * L + depth % L] = P{};
 }
 
 // c[r][0..] (rows kColumns apart) = or += sum over depth of a(r, d) * b(d, .). RowStride 0: known at run time.
-template <class T, int Rows, int Chunks, int RowStride>
-static __attribute__((noinline)) void micro(int64_t depth, Chunked<T> a, Chunked<T> b, T* c, bool accumulate,
-                                            Ahead<T> ahead) {
-  constexpr int L = kChunk<T>, n = kLanes<T>, per = kVectorsPerChunk<T>, V = Chunks * per, third = (Rows + 2) / 3;
+template <class P, int Rows, int Chunks, int RowStride>
+static __attribute__((noinline)) void micro(int64_t depth, Chunked<P> a, Chunked<P> b, Compute<P>* c, bool accumulate,
+                                            Ahead<P> ahead) {
+  using T = Compute<P>;
+  constexpr int L = kChunk<P>, n = kLanes<P>, per = kVectorsPerChunk<P>, V = Chunks * per, third = (Rows + 2) / 3;
   const int64_t row_stride = RowStride ? RowStride : a.row;
   Vector<T> sum[Rows][V];
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) sum[r][v] = accumulate ? load(c + r * kColumns<T> + v * n) : Vector<T>{};
-  const T* bp = b.data;
+  const P* bp = b.data;
   for (int64_t left = depth, chunk = 0; left > 0; left -= L, chunk += a.stride) {
     // Every third row has a pointer; the two after it are reached by scaled indexing.
-    const T* ap[third];
+    const P* ap[third];
 #pragma GCC unroll 8
     for (int i = 0; i < third; ++i) ap[i] = a.data + chunk + 3 * i * row_stride;
     for (int i = 0; i < ahead.lines; ++i)
 #pragma GCC unroll 2
       for (int j = 0; j < Chunks; ++j)
-        __builtin_prefetch(ahead.panel.data + j * ahead.panel.stride + i * ahead.panel.row, 0, 2);
+        __builtin_prefetch(ahead.panel.data + j * ahead.panel.stride + i * Step<P>::depth * ahead.panel.row, 0, 2);
     ahead.panel.data += L * ahead.panel.row;
-    int steps = left < L ? int(left) : L;
+    int steps = left < L ? int(ceil_div(left, Step<P>::depth)) : L / Step<P>::depth;
     do {
-      Vector<T> bv[V];
+      decltype(Step<P>::of_columns(bp)) bv[V];
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) bv[v] = load(bp + (v / per) * b.stride + (v % per) * n);
+      for (int v = 0; v < V; ++v)
+        bv[v] = Step<P>::of_columns(bp + (v / per) * b.stride + (v % per) * n * Step<P>::depth);
 #pragma GCC unroll 16
       for (int r = 0; r < Rows; ++r) {
-        const Vector<T> av = broadcast(RowStride ? ap[0] + r * RowStride : ap[r / 3] + (r % 3) * row_stride);
+        const auto av = Step<P>::of_row(RowStride ? ap[0] + r * RowStride : ap[r / 3] + (r % 3) * row_stride);
 #pragma GCC unroll 4
-        for (int v = 0; v < V; ++v) sum[r][v] += av * bv[v];
+        for (int v = 0; v < V; ++v) sum[r][v] = Step<P>::add(sum[r][v], av, bv[v]);
       }
 #pragma GCC unroll 8
-      for (int i = 0; i < (RowStride ? 1 : third); ++i) ++ap[i];
-      bp += b.row;
+      for (int i = 0; i < (RowStride ? 1 : third); ++i) ap[i] += Step<P>::depth;
+      bp += Step<P>::depth * b.row;
     } while (--steps);
   }
 #pragma GCC unroll 16
@@ -79,30 +141,30 @@ static __attribute__((noinline)) void micro(int64_t depth, Chunked<T> a, Chunked
     for (int v = 0; v < V; ++v) store(c + r * kColumns<T> + v * n, sum[r][v]);
 }
 
-template <class T>
-using Micro = void (*)(int64_t, Chunked<T>, Chunked<T>, T*, bool, Ahead<T>);
+template <class P>
+using Micro = void (*)(int64_t, Chunked<P>, Chunked<P>, Compute<P>*, bool, Ahead<P>);
 
-template <class T, int Chunks, int RowStride, int... I>
-TORCHCONV_INLINE Micro<T> pick_micro(int rows, integer_list<I...>) {
-  static constexpr Micro<T> table[] = {micro<T, I + 1, Chunks, RowStride>...};
+template <class P, int Chunks, int RowStride, int... I>
+TORCHCONV_INLINE Micro<P> pick_micro(int rows, integer_list<I...>) {
+  static constexpr Micro<P> table[] = {micro<P, I + 1, Chunks, RowStride>...};
   return table[rows - 1];
 }
 
 // The kernel for a tile of `rows` x `chunks` chunks.
-template <class T>
-TORCHCONV_INLINE Micro<T> micro_for(int rows, int chunks, bool packed) {
+template <class P>
+TORCHCONV_INLINE Micro<P> micro_for(int rows, int chunks, bool packed) {
   using Counts = typename first_integers<kRows>::type;
   if (chunks == kColumnChunks)
-    return packed ? pick_micro<T, kColumnChunks, kChunk<T>>(rows, Counts())
-                  : pick_micro<T, kColumnChunks, 0>(rows, Counts());
-  return packed ? pick_micro<T, 1, kChunk<T>>(rows, Counts()) : pick_micro<T, 1, 0>(rows, Counts());
+    return packed ? pick_micro<P, kColumnChunks, kChunk<P>>(rows, Counts())
+                  : pick_micro<P, kColumnChunks, 0>(rows, Counts());
+  return packed ? pick_micro<P, 1, kChunk<P>>(rows, Counts()) : pick_micro<P, 1, 0>(rows, Counts());
 }
 
 // The most rows of A in a tile. Used in place with rows a multiple of 4 KiB apart, all of them fall on one L1 set of
 // 8 ways: 14 rows run at 91 GFLOP/s on a Zen 4, 8 rows as fast as packed ones (116).
-template <class T>
-TORCHCONV_INLINE int64_t tile_rows(Chunked<T> a) {
-  return a.row * int64_t(sizeof(T)) % 4096 == 0 ? smaller(kRows, 8) : kRows;
+template <class P>
+TORCHCONV_INLINE int64_t tile_rows(Chunked<P> a) {
+  return a.row * int64_t(sizeof(P)) % 4096 == 0 ? smaller(kRows, 8) : kRows;
 }
 
 // f(first_row, rows) for each tile of at most `most`. Shared out evenly: 16 run as 8 + 8 rather than 14 + 2.
@@ -116,18 +178,18 @@ TORCHCONV_INLINE void for_each_tile(int64_t rows, int64_t most, const F& f) {
 }
 
 // C (a tile of kRows at most, its rows kColumns apart) = or += A * B.
-template <class T>
-TORCHCONV_INLINE void multiply_tile(int rows, int chunks, int64_t depth, Chunked<T> a, Chunked<T> b, T* c,
-                                    bool accumulate, Ahead<T> ahead = {}) {
-  micro_for<T>(rows, chunks, a.row == kChunk<T>)(depth, a, b, c, accumulate, ahead);
+template <class P>
+TORCHCONV_INLINE void multiply_tile(int rows, int chunks, int64_t depth, Chunked<P> a, Chunked<P> b, Compute<P>* c,
+                                    bool accumulate, Ahead<P> ahead = {}) {
+  micro_for<P>(rows, chunks, a.row == kChunk<P>)(depth, a, b, c, accumulate, ahead);
 }
 
 // The same for a panel of any number of rows.
-template <class T>
-TORCHCONV_INLINE void multiply_panel(int64_t rows, int chunks, int64_t depth, Chunked<T> a, Chunked<T> b, T* c,
+template <class P>
+TORCHCONV_INLINE void multiply_panel(int64_t rows, int chunks, int64_t depth, Chunked<P> a, Chunked<P> b, Compute<P>* c,
                                      bool accumulate) {
   for_each_tile(rows, tile_rows(a), [&](int64_t r, int count) {
-    multiply_tile<T>(count, chunks, depth, {a.data + r * a.row, a.stride, a.row}, b, c + r * kColumns<T>, accumulate);
+    multiply_tile<P>(count, chunks, depth, {a.data + r * a.row, a.stride, a.row}, b, c + r * kColumns<P>, accumulate);
   });
 }
 
