@@ -8,6 +8,7 @@ namespace torchconv {
 namespace {
 
 using pool::Axis;
+using pool::Origin;
 using pool::PoolProblem;
 
 // Indices are 32 bits wide inside the kernels, and products of two sizes have to fit 64.
@@ -84,60 +85,96 @@ void check_output_size(const Sizes& output_size) {
                     to_string(output_size));
 }
 
-std::tuple<Tensor, Tensor> run_max_pool(PoolProblem& p, const Tensor& x, const Sizes& y_size, MemoryFormat format,
-                                        bool with_indices) {
-  check_cpu("x", x);
-  const Tensor dense = make_dense(x, format), y = allocate(y_size, format, x);
-  const Tensor indices = with_indices ? allocate(y_size, format, x, ScalarType::Long)
-                                      : allocate({0}, MemoryFormat::Contiguous, x, ScalarType::Long);
-  if (y.numel())
-    run(p, x, [&](const PoolProblem& p, void* workspace) {
-      auto* at = with_indices ? static_cast<int64_t*>(indices.mutable_data_ptr()) : nullptr;
-      pool::max_pool(p, dense.const_data_ptr(), y.mutable_data_ptr(), at, workspace);
-    });
-  return {y, indices};
+// What a maximum keeps: "nothing", "indices" or "taps".
+Origin parse_origin(const std::string& keep, const PoolProblem& p) {
+  if (keep == "nothing") return Origin::none;
+  if (keep == "indices") return Origin::index;
+  TORCHCONV_CHECK(keep == "taps", "keep: expected \"nothing\", \"indices\" or \"taps\", got \"", keep, "\"");
+  TORCHCONV_CHECK(p.taps() <= pool::kMostTaps, "keep: expected \"indices\" for windows of more than ", pool::kMostTaps,
+                  " elements, got \"taps\"");
+  return Origin::tap;
 }
 
-std::tuple<Tensor, Tensor> max_pool(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, Sizes dilation,
-                                    bool ceil_mode, bool with_indices) {
+// The indices or taps of maxima, as they were kept: which of the two, their dtype says.
+Origin origin_of(const Tensor& origins) {
+  const ScalarType dtype = origins.scalar_type();
+  TORCHCONV_CHECK(dtype == ScalarType::Long || dtype == ScalarType::Byte, "origins: expected dtype int64 (indices) or ",
+                  "uint8 (taps), got ", torch::headeronly::toString(dtype));
+  return dtype == ScalarType::Long ? Origin::index : Origin::tap;
+}
+
+// The problem of a forward pass, and the size of y.
+struct Forward {
+  PoolProblem p;
+  Sizes y_size;
+};
+
+Forward with_windows(const Tensor& x, const Sizes& kernel_size, const Sizes& stride, const Sizes& padding,
+                     const Sizes& dilation, bool ceil_mode) {
   dtype_of("x", x);
   const Sizes x_size = sizes_of(x);
   const Sizes y_size = pool_output_size(x_size, kernel_size, stride, padding, dilation, ceil_mode);
   check_plane("x", x_size);
-  const MemoryFormat format = format_of(x);
-  PoolProblem p = make_problem(x, x_size, y_size, format);
+  PoolProblem p = make_problem(x, x_size, y_size, format_of(x));
   set_windows(p, kernel_size, stride, padding, dilation);
-  return run_max_pool(p, x, y_size, format, with_indices);
+  return {p, y_size};
 }
 
-std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, Sizes output_size, bool with_indices) {
+Forward with_adaptive_windows(const Tensor& x, const Sizes& output_size) {
   dtype_of("x", x);
   check_image("x", sizes_of(x));
   check_output_size(output_size);
   const Sizes x_size = sizes_of(x), y_size = with_plane(x, output_size);
   check_plane("x", x_size);
-  const MemoryFormat format = format_of(x);
-  PoolProblem p = make_problem(x, x_size, y_size, format);
+  PoolProblem p = make_problem(x, x_size, y_size, format_of(x));
   set_adaptive_windows(p);
-  return run_max_pool(p, x, y_size, format, with_indices);
+  return {p, y_size};
+}
+
+std::tuple<Tensor, Tensor> run_max_pool(PoolProblem& p, const Tensor& x, const Sizes& y_size) {
+  check_cpu("x", x);
+  const MemoryFormat format = format_of(x);
+  const Tensor dense = make_dense(x, format), y = allocate(y_size, format, x);
+  const ScalarType dtype = p.origin == Origin::tap ? ScalarType::Byte : ScalarType::Long;
+  const Tensor origins =
+      p.origin == Origin::none ? allocate({0}, MemoryFormat::Contiguous, x, dtype) : allocate(y_size, format, x, dtype);
+  if (y.numel())
+    run(p, x, [&](const PoolProblem& p, void* workspace) {
+      pool::max_pool(p, dense.const_data_ptr(), y.mutable_data_ptr(), origins.mutable_data_ptr(), workspace);
+    });
+  return {y, origins};
+}
+
+std::tuple<Tensor, Tensor> max_pool(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, Sizes dilation,
+                                    bool ceil_mode, std::string keep) {
+  auto [p, y_size] = with_windows(x, kernel_size, stride, padding, dilation, ceil_mode);
+  p.origin = parse_origin(keep, p);
+  return run_max_pool(p, x, y_size);
+}
+
+std::tuple<Tensor, Tensor> adaptive_max_pool(const Tensor& x, Sizes output_size, bool with_indices) {
+  auto [p, y_size] = with_adaptive_windows(x, output_size);
+  p.origin = with_indices ? Origin::index : Origin::none;
+  return run_max_pool(p, x, y_size);
 }
 
 // kernel_size is empty where the windows are adaptive.
-Tensor max_pool_grad(const Tensor& grad_y, const Tensor& indices, Sizes x_plane, Sizes kernel_size, Sizes stride,
+Tensor max_pool_grad(const Tensor& grad_y, const Tensor& origins, Sizes x_plane, Sizes kernel_size, Sizes stride,
                      Sizes padding, Sizes dilation, bool ceil_mode) {
   dtype_of("grad_y", grad_y);
   check_cpu("grad_y", grad_y);
   const Sizes y_size = sizes_of(grad_y), x_size = with_plane(grad_y, x_plane);
   check_image("grad_y", y_size);
   check_plane("x_size", x_size);
-  TORCHCONV_CHECK(indices.scalar_type() == ScalarType::Long && sizes_of(indices) == y_size,
-                  "indices: expected int64 of size ", to_string(y_size), ", got ",
-                  torch::headeronly::toString(indices.scalar_type()), " of size ", to_string(sizes_of(indices)));
+  TORCHCONV_CHECK(sizes_of(origins) == y_size, "origins: expected size ", to_string(y_size), ", got ",
+                  to_string(sizes_of(origins)));
   const MemoryFormat format = format_of(grad_y);
-  const Tensor dense = make_dense(grad_y, format), at = make_dense(indices, format);
+  const Tensor dense = make_dense(grad_y, format), at = make_dense(origins, format);
   Tensor grad_x = allocate(x_size, format, grad_y);
   PoolProblem p = make_problem(grad_y, x_size, y_size, format);
+  p.origin = origin_of(origins), p.gradient = true;
   if (kernel_size.empty()) {
+    TORCHCONV_CHECK(p.origin == Origin::index, "origins: expected int64 (indices) for adaptive windows, got uint8");
     set_adaptive_windows(p);
   } else {
     const Sizes expected = pool_output_size(x_size, kernel_size, stride, padding, dilation, ceil_mode);
@@ -145,33 +182,34 @@ Tensor max_pool_grad(const Tensor& grad_y, const Tensor& indices, Sizes x_plane,
     set_windows(p, kernel_size, stride, padding, dilation);
   }
   if (!dense.numel()) return torch::stable::zero_(grad_x);
-  p.scatters = true;
   run(p, grad_y, [&](const PoolProblem& p, void* workspace) {
-    pool::max_pool_grad(p, dense.const_data_ptr(), static_cast<const int64_t*>(at.const_data_ptr()),
-                        grad_x.mutable_data_ptr(), workspace);
+    pool::max_pool_grad(p, dense.const_data_ptr(), at.const_data_ptr(), grad_x.mutable_data_ptr(), workspace);
   });
   return grad_x;
 }
 
-// Takes the windows only so that its derivative, max_pool_grad, has them.
-Tensor max_pool_gather(const Tensor& x, const Tensor& indices, Sizes, Sizes, Sizes, Sizes, bool) {
+Tensor max_pool_gather(const Tensor& x, const Tensor& origins, Sizes kernel_size, Sizes stride, Sizes padding,
+                       Sizes dilation, bool ceil_mode) {
   dtype_of("x", x);
   check_cpu("x", x);
-  const Sizes x_size = sizes_of(x), y_size = sizes_of(indices);
+  const Sizes x_size = sizes_of(x), y_size = sizes_of(origins);
   check_image("x", x_size);
   check_plane("x", x_size);
-  TORCHCONV_CHECK(indices.scalar_type() == ScalarType::Long && y_size.size() == x_size.size() &&
-                      y_size[0] == x_size[0] && y_size[1] == x_size[1],
-                  "indices: expected int64 of x's rank and first two sizes, ", to_string(x_size), ", got ",
-                  torch::headeronly::toString(indices.scalar_type()), " of size ", to_string(y_size));
+  TORCHCONV_CHECK(y_size.size() == x_size.size() && y_size[0] == x_size[0] && y_size[1] == x_size[1],
+                  "origins: expected x's rank and first two sizes, ", to_string(x_size), ", got size ",
+                  to_string(y_size));
   const MemoryFormat format = format_of(x);
-  const Tensor dense = make_dense(x, format), at = make_dense(indices, format), y = allocate(y_size, format, x);
+  const Tensor dense = make_dense(x, format), at = make_dense(origins, format), y = allocate(y_size, format, x);
   PoolProblem p = make_problem(x, x_size, y_size, format);
-  p.threads = num_threads();
+  p.origin = origin_of(origins), p.threads = num_threads();
+  if (p.origin == Origin::tap) {
+    const Sizes expected = pool_output_size(x_size, kernel_size, stride, padding, dilation, ceil_mode);
+    TORCHCONV_CHECK(y_size == expected, "origins: expected size ", to_string(expected), ", got ", to_string(y_size));
+    set_windows(p, kernel_size, stride, padding, dilation);
+  }
   if (y.numel())
-    TORCHCONV_CHECK(pool::max_pool_gather(p, dense.const_data_ptr(), static_cast<const int64_t*>(at.const_data_ptr()),
-                                          y.mutable_data_ptr()),
-                    "indices: expected numbers below ", p.x_plane(), ", the size of a plane, got a larger one");
+    TORCHCONV_CHECK(pool::max_pool_gather(p, dense.const_data_ptr(), at.const_data_ptr(), y.mutable_data_ptr()),
+                    "origins: expected numbers below ", p.x_plane(), ", the size of a plane, got a larger one");
   return y;
 }
 
@@ -180,8 +218,9 @@ void set_average(PoolProblem& p, bool count_include_pad, std::optional<int64_t> 
   p.count_pad = count_include_pad, p.divisor = divisor.value_or(0);
 }
 
-Tensor run_avg_pool(PoolProblem& p, const Tensor& x, const Sizes& y_size, MemoryFormat format) {
+Tensor run_avg_pool(PoolProblem& p, const Tensor& x, const Sizes& y_size) {
   check_cpu("x", x);
+  const MemoryFormat format = format_of(x);
   const Tensor dense = make_dense(x, format), y = allocate(y_size, format, x);
   if (y.numel())
     run(p, x, [&](const PoolProblem& p, void* workspace) {
@@ -190,8 +229,9 @@ Tensor run_avg_pool(PoolProblem& p, const Tensor& x, const Sizes& y_size, Memory
   return y;
 }
 
-Tensor run_avg_pool_grad(PoolProblem& p, const Tensor& grad_y, const Sizes& x_size, MemoryFormat format) {
+Tensor run_avg_pool_grad(PoolProblem& p, const Tensor& grad_y, const Sizes& x_size) {
   check_cpu("grad_y", grad_y);
+  const MemoryFormat format = format_of(grad_y);
   const Tensor dense = make_dense(grad_y, format);
   Tensor grad_x = allocate(x_size, format, grad_y);
   if (!dense.numel()) return torch::stable::zero_(grad_x);
@@ -203,15 +243,9 @@ Tensor run_avg_pool_grad(PoolProblem& p, const Tensor& grad_y, const Sizes& x_si
 
 Tensor avg_pool(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, bool ceil_mode, bool count_include_pad,
                 std::optional<int64_t> divisor) {
-  dtype_of("x", x);
-  const Sizes x_size = sizes_of(x), dilation(kernel_size.size(), 1);
-  const Sizes y_size = pool_output_size(x_size, kernel_size, stride, padding, dilation, ceil_mode);
-  check_plane("x", x_size);
-  const MemoryFormat format = format_of(x);
-  PoolProblem p = make_problem(x, x_size, y_size, format);
-  set_windows(p, kernel_size, stride, padding, dilation);
+  auto [p, y_size] = with_windows(x, kernel_size, stride, padding, Sizes(kernel_size.size(), 1), ceil_mode);
   set_average(p, count_include_pad, divisor);
-  return run_avg_pool(p, x, y_size, format);
+  return run_avg_pool(p, x, y_size);
 }
 
 Tensor avg_pool_grad(const Tensor& grad_y, Sizes x_plane, Sizes kernel_size, Sizes stride, Sizes padding,
@@ -221,23 +255,15 @@ Tensor avg_pool_grad(const Tensor& grad_y, Sizes x_plane, Sizes kernel_size, Siz
   const Sizes expected = pool_output_size(x_size, kernel_size, stride, padding, dilation, ceil_mode);
   check_plane("x_size", x_size);
   TORCHCONV_CHECK(y_size == expected, "grad_y: expected size ", to_string(expected), ", got ", to_string(y_size));
-  const MemoryFormat format = format_of(grad_y);
-  PoolProblem p = make_problem(grad_y, x_size, y_size, format);
+  PoolProblem p = make_problem(grad_y, x_size, y_size, format_of(grad_y));
   set_windows(p, kernel_size, stride, padding, dilation);
   set_average(p, count_include_pad, divisor);
-  return run_avg_pool_grad(p, grad_y, x_size, format);
+  return run_avg_pool_grad(p, grad_y, x_size);
 }
 
 Tensor adaptive_avg_pool(const Tensor& x, Sizes output_size) {
-  dtype_of("x", x);
-  check_image("x", sizes_of(x));
-  check_output_size(output_size);
-  const Sizes x_size = sizes_of(x), y_size = with_plane(x, output_size);
-  check_plane("x", x_size);
-  const MemoryFormat format = format_of(x);
-  PoolProblem p = make_problem(x, x_size, y_size, format);
-  set_adaptive_windows(p);
-  return run_avg_pool(p, x, y_size, format);
+  auto [p, y_size] = with_adaptive_windows(x, output_size);
+  return run_avg_pool(p, x, y_size);
 }
 
 Tensor adaptive_avg_pool_grad(const Tensor& grad_y, Sizes x_plane) {
@@ -245,10 +271,9 @@ Tensor adaptive_avg_pool_grad(const Tensor& grad_y, Sizes x_plane) {
   check_image("grad_y", sizes_of(grad_y));
   const Sizes y_size = sizes_of(grad_y), x_size = with_plane(grad_y, x_plane);
   check_plane("x_size", x_size);
-  const MemoryFormat format = format_of(grad_y);
-  PoolProblem p = make_problem(grad_y, x_size, y_size, format);
+  PoolProblem p = make_problem(grad_y, x_size, y_size, format_of(grad_y));
   set_adaptive_windows(p);
-  return run_avg_pool_grad(p, grad_y, x_size, format);
+  return run_avg_pool_grad(p, grad_y, x_size);
 }
 
 Tensor channel_shuffle(const Tensor& x, int64_t groups) {
@@ -275,10 +300,10 @@ Tensor channel_shuffle(const Tensor& x, int64_t groups) {
 #define TORCHCONV_AVERAGE TORCHCONV_WINDOWS "bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor"
 
 STABLE_TORCH_LIBRARY_FRAGMENT(torchconv, m) {
-  m.def("max_pool(Tensor x, " TORCHCONV_DILATED ", bool with_indices) -> (Tensor, Tensor)");
+  m.def("max_pool(Tensor x, " TORCHCONV_DILATED ", str keep) -> (Tensor, Tensor)");
   m.def("adaptive_max_pool(Tensor x, SymInt[] output_size, bool with_indices) -> (Tensor, Tensor)");
-  m.def("max_pool_grad(Tensor grad_y, Tensor indices, SymInt[] x_size, " TORCHCONV_DILATED ") -> Tensor");
-  m.def("max_pool_gather(Tensor x, Tensor indices, " TORCHCONV_DILATED ") -> Tensor");
+  m.def("max_pool_grad(Tensor grad_y, Tensor origins, SymInt[] x_size, " TORCHCONV_DILATED ") -> Tensor");
+  m.def("max_pool_gather(Tensor x, Tensor origins, " TORCHCONV_DILATED ") -> Tensor");
   m.def("avg_pool(Tensor x, " TORCHCONV_AVERAGE);
   m.def("avg_pool_grad(Tensor grad_y, SymInt[] x_size, " TORCHCONV_AVERAGE);
   m.def("adaptive_avg_pool(Tensor x, SymInt[] output_size) -> Tensor");

@@ -66,6 +66,16 @@ def assert_same(call, x, torch_call, exact=False):
         assert_close(got, torch.autograd.grad(expected, theirs, g.to(expected.dtype))[0])
 
 
+def index_of_taps(taps, x, kernel, stride, padding, dilation):
+    """The indices in their planes that taps stand for."""
+    index, step, tap = torch.zeros_like(taps, dtype=torch.int64), 1, taps.long()
+    for i in reversed(range(len(kernel))):
+        window = torch.arange(taps.shape[2 + i]).view(-1, *[1] * (len(kernel) - 1 - i))
+        index += step * (window * stride[i] - padding[i] + tap % kernel[i] * dilation[i])
+        step, tap = step * x.shape[2 + i], tap // kernel[i]
+    return index.masked_fill(taps == 255, -1)
+
+
 @every_isa
 @every_dtype
 @pytest.mark.parametrize("dim", [1, 2, 3])
@@ -83,8 +93,16 @@ def test_maximum(dim, dtype, isa, seed):
         except RuntimeError:
             continue
         got, at = ours(x, *arguments, return_indices=True)
-        without, _ = ops.max_pool(x, *arguments, False)
-        assert_close(without, got, rtol=0, atol=0, equal_nan=True)
+        without, _ = ops.max_pool(x, *arguments, "nothing")
+        with_taps, taps = ops.max_pool(x, *arguments, "taps")
+        for other in (without, with_taps):
+            assert_close(other, got, rtol=0, atol=0, equal_nan=True)
+        assert_close(index_of_taps(taps, x, *arguments[:4]), at, rtol=0, atol=0)
+        g = torch.randn_like(got)
+        by_taps, by_indices = (ops.max_pool_grad(g, o, x.shape[2:], *arguments) for o in (taps, at))
+        assert_close(by_taps, by_indices)
+        by_taps, by_indices = (ops.max_pool_gather(x, o, *arguments) for o in (taps, at))
+        assert_close(by_taps, by_indices, rtol=0, atol=0, equal_nan=True)
         assert_close(got, y, rtol=0, atol=0, equal_nan=True)
         if at.min() < 0:  # a window of padding alone: torch's index leads out of the window, and possibly of the plane
             assert (got[at < 0] == -math.inf).all()
@@ -125,6 +143,39 @@ def test_adaptive(dim, dtype, isa, seed):
         assert_same(lambda t, f=ours, s=size: f(t, s), x, lambda t, f=theirs, s=size: f(t, s))
 
 
+@every_isa
+@every_dtype
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_average_of_whole_planes(layout, dtype, isa):
+    _C.set_max_isa(isa)
+    for size in [(7, 7), (1, 1), (3, 5), (20, 21), (5, 1), (2, 3, 7)]:
+        x = lay_out(torch.randn(3, 17, *size).to(dtype), layout)
+        d = len(size)
+        adaptive, ours, theirs = (
+            getattr(module, f"{name}_pool{d}d")
+            for module, name in ((torchconv, "adaptive_avg"), (torchconv, "avg"), (F, "avg"))
+        )
+        assert_same(lambda t, f=adaptive: f(t, 1), x, lambda t, f=theirs, s=size: f(t, s))
+        assert_same(lambda t, f=ours, s=size: f(t, s), x, lambda t, f=theirs, s=size: f(t, s))
+        assert_same(lambda t, f=ours, s=size: f(t, s, 1, 0, False, True, 3), x,
+                    lambda t, f=theirs, s=size: f(t, s, 1, 0, False, True, 3))  # fmt: skip
+
+
+def test_what_is_kept_for_the_gradient():
+    """Taps, a byte each; indices where a window is too large for them, or where they are asked for."""
+    x = torch.randn(1, 2, 40, 40, requires_grad=True)
+    saved = []
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: saved.append(t.dtype) or t, lambda t: t):
+        torchconv.max_pool2d(x, 15)
+        torchconv.max_pool2d(x, 16)
+        torchconv.max_pool2d(x, 2, return_indices=True)
+    assert saved == [torch.uint8, torch.int64, torch.int64]
+    with pytest.raises(RuntimeError, match='keep: expected "indices" for windows of more than 255'):
+        ops.max_pool(x, [16, 16], [16, 16], [0, 0], [1, 1], False, "taps")
+    with pytest.raises(RuntimeError, match=r'keep: expected .*got "all"'):
+        ops.max_pool(x, [2, 2], [2, 2], [0, 0], [1, 1], False, "all")
+
+
 @pytest.mark.parametrize("norm", [1, 2, 3.0, math.inf, -math.inf])
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_lp(dim, norm):
@@ -142,7 +193,16 @@ def test_lp(dim, norm):
 @pytest.mark.parametrize("layout", ["nchw", "nhwc", "strided"])
 def test_channel_shuffle(layout, dtype, isa):
     _C.set_max_isa(isa)
-    for size in [(2, 24, 5, 7), (1, 48, 3, 3), (2, 12, 9), (2, 6, 2, 3, 4), (2, 240, 3, 5), (0, 4, 2, 2), (2, 6, 0, 2)]:
+    for size in [
+        (2, 24, 5, 7),
+        (1, 48, 3, 3),
+        (2, 12, 9),
+        (2, 6, 2, 3, 4),
+        (2, 240, 3, 5),
+        (1, 520, 3, 3),
+        (0, 4, 2, 2),
+        (2, 6, 0, 2),
+    ]:
         x = lay_out(torch.randn(size).to(dtype), layout)
         for groups in [g for g in range(1, size[1] + 1) if size[1] % g == 0]:
             y = torchconv.channel_shuffle(x, groups)
@@ -204,11 +264,12 @@ def operator_calls(dim, dtype=torch.float32):
     """Each operator with operands: (name, tensors, rest)."""
     x = torch.randn(2, 4, *(7, 6, 5)[:dim], dtype=dtype)
     window = ([3] * dim, [2] * dim, [1] * dim)
-    y, indices = ops.max_pool(x, *window, [1] * dim, True, True)
-    yield "max_pool", (x,), (*window, [1] * dim, True, True)
-    yield "max_pool", (x,), (*window, [1] * dim, True, False)
-    yield "max_pool_grad", (y, indices), (x.shape[2:], *window, [1] * dim, True)
-    yield "max_pool_gather", (x, indices), (*window, [1] * dim, True)
+    y, indices = ops.max_pool(x, *window, [1] * dim, True, "indices")
+    for keep in ("nothing", "indices", "taps"):
+        yield "max_pool", (x,), (*window, [1] * dim, True, keep)
+    for origins in (indices, ops.max_pool(x, *window, [1] * dim, True, "taps")[1]):
+        yield "max_pool_grad", (y, origins), (x.shape[2:], *window, [1] * dim, True)
+        yield "max_pool_gather", (x, origins), (*window, [1] * dim, True)
     yield "avg_pool", (x,), (*window, True, True, None)
     yield "avg_pool_grad", (y,), (x.shape[2:], *window, True, True, None)
     y, indices = ops.adaptive_max_pool(x, [3] * dim, True)
@@ -235,7 +296,7 @@ def test_fake_strides_are_the_real_ones(dim, layout):
 @pytest.mark.parametrize("dim", [1, 2, 3])
 def test_opcheck(dim):
     for name, (first, *others), rest in operator_calls(dim, torch.float64):
-        arguments = (first.detach().requires_grad_("False" not in map(str, rest[-1:])), *others, *rest)
+        arguments = (first.detach().requires_grad_("nothing" not in rest), *others, *rest)
         torch.library.opcheck(getattr(torch.ops.torchconv, name).default, arguments)
 
 
@@ -334,5 +395,5 @@ def test_errors(message):
 
 def test_indices_outside_the_plane_are_refused():
     x, indices = torch.ones(1, 1, 4), torch.tensor([[[4]]])
-    with pytest.raises(RuntimeError, match=r"^torchconv: indices: expected numbers below 4"):
+    with pytest.raises(RuntimeError, match=r"^torchconv: origins: expected numbers below 4"):
         ops.max_pool_gather(x, indices, [4], [4], [0], [1], False)

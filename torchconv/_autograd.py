@@ -150,7 +150,7 @@ def build(name: str) -> Operator:
 def build_maximum(name: str) -> Operator:
     """What build does, for an operator that returns a maximum and its indices, of which only the first has a gradient.
 
-    With the indices kept, its gradient is max_pool_grad and its tangent max_pool_gather, which differentiate further.
+    With these kept, its gradient is max_pool_grad and its tangent max_pool_gather, which differentiate further.
     """
     op = getattr(torch.ops.torchconv, name).default
     windows = MAXIMA[name]

@@ -34,30 +34,30 @@ def _pooled(x: Tensor, kernel: Ints, stride: Ints, padding: Ints, dilation: Ints
     return out
 
 
-def _maximum(x: Tensor, y_size: Ints, with_indices: bool) -> tuple[Tensor, Tensor]:
+def _maximum(x: Tensor, y_size: Ints, keep: str) -> tuple[Tensor, Tensor]:
     y = _empty(y_size, x)
-    indices = torch.empty_like(y, dtype=torch.int64) if with_indices else x.new_empty(0, dtype=torch.int64)
-    return y, indices
+    dtype = torch.uint8 if keep == "taps" else torch.int64
+    return y, x.new_empty(0, dtype=dtype) if keep == "nothing" else torch.empty_like(y, dtype=dtype)
 
 
 @register_fake("torchconv::max_pool")
 def max_pool(
-    x: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool, with_indices: bool
+    x: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool, keep: str
 ) -> tuple[Tensor, Tensor]:
     _check_operands(x=x)
-    return _maximum(x, _pooled(x, kernel_size, stride, padding, dilation, ceil_mode), with_indices)
+    return _maximum(x, _pooled(x, kernel_size, stride, padding, dilation, ceil_mode), keep)
 
 
 @register_fake("torchconv::adaptive_max_pool")
 def adaptive_max_pool(x: Tensor, output_size: Ints, with_indices: bool) -> tuple[Tensor, Tensor]:
     _check_operands(x=x)
     _check_image("x", x.shape)
-    return _maximum(x, _with_plane(x, output_size), with_indices)
+    return _maximum(x, _with_plane(x, output_size), "indices" if with_indices else "nothing")
 
 
 @register_fake("torchconv::max_pool_grad")
 def max_pool_grad(
-    grad_y: Tensor, indices: Tensor, x_size: Ints,
+    grad_y: Tensor, origins: Tensor, x_size: Ints,
     kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool,
 ) -> Tensor:  # fmt: skip
     _check_operands(grad_y=grad_y)
@@ -66,10 +66,10 @@ def max_pool_grad(
 
 @register_fake("torchconv::max_pool_gather")
 def max_pool_gather(
-    x: Tensor, indices: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+    x: Tensor, origins: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> Tensor:
     _check_operands(x=x)
-    return _empty(indices.shape, x)
+    return _empty(origins.shape, x)
 
 
 @register_fake("torchconv::avg_pool")

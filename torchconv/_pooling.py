@@ -1,5 +1,6 @@
 """What the functions of pooling.py share for all dimensions: arguments, errors, and which operator runs."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -19,8 +20,11 @@ def _windows(d: int, kernel_size: Any, stride: Any, **others: Any) -> dict[str, 
     return {name: per_dimension(name, value, d) for name, value in named.items()}
 
 
-def _needs_indices(x: Tensor) -> bool:
-    """Whether a derivative may be asked for: then the maximum keeps its indices, which cost 1.1x to 1.5x."""
+MOST_TAPS = 255  # of a window, for a byte to say which
+
+
+def _needs_origins(x: Tensor) -> bool:
+    """Whether a derivative may be asked for: then the maximum keeps where it comes from, which costs time."""
     return kernels_for((x,)) is None or (torch.is_grad_enabled() and x.requires_grad)
 
 
@@ -36,8 +40,9 @@ def max_pool(
         if x.dim() != d + 2:
             return _unbatched(function(batched(x, d), *arguments))
         windows.update(_windows(d, kernel_size, stride, padding=padding, dilation=dilation))
-        keep = bool(return_indices) or _needs_indices(x)
-        y, indices = ops.max_pool(x, **windows, ceil_mode=bool(ceil_mode), with_indices=keep)
+        small = math.prod(windows["kernel_size"]) <= MOST_TAPS
+        keep = "indices" if return_indices else "nothing" if not _needs_origins(x) else "taps" if small else "indices"
+        y, indices = ops.max_pool(x, **windows, ceil_mode=bool(ceil_mode), keep=keep)
         return (y, indices) if return_indices else y
     except (RuntimeError, AttributeError) as error:
         raise_clearly(error, {"x": x}, windows)
@@ -80,7 +85,7 @@ def adaptive_max_pool(d: int, function: Callable[..., Any], x: Any, output_size:
         if x.dim() != d + 2:
             return _unbatched(function(batched(x, d), output_size, return_indices))
         size = _output_size(d, x, output_size)
-        y, indices = ops.adaptive_max_pool(x, size, return_indices or _needs_indices(x))
+        y, indices = ops.adaptive_max_pool(x, size, return_indices or _needs_origins(x))
         return (y, indices) if return_indices else y
     except (RuntimeError, AttributeError) as error:
         raise_clearly(error, {"x": x}, {"output_size": output_size})

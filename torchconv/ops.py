@@ -132,20 +132,24 @@ def gemm(a: Tensor, b: Tensor) -> Tensor:
 
 
 def max_pool(
-    x: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool, with_indices: bool
+    x: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool, keep: str
 ) -> tuple[Tensor, Tensor]:
-    """The maximum of each window of x [N, C, spatial...], and where in its plane it stands; lists as long as the plane.
+    """The maximum of each window of x [N, C, spatial...], and where it stands; lists as long as the plane.
 
-    Without with_indices the second result is empty, and there is no gradient.
+    keep says what the second result is: "indices", int64, in the plane (-1 for a window of padding alone); "taps",
+    uint8, which of its window's elements (255 for padding), for windows of at most 255: an eighth of the memory, and
+    the gradient is faster; "nothing", empty, without a gradient.
 
-    >>> max_pool(torch.arange(4.0).view(1, 1, 2, 2), [2, 2], [2, 2], [0, 0], [1, 1], False, True)
-    (tensor([[[[3.]]]]), tensor([[[[3]]]]))
+    >>> max_pool(torch.arange(9.0).view(1, 1, 3, 3), [2, 2], [2, 2], [0, 0], [1, 1], False, "indices")
+    (tensor([[[[4.]]]]), tensor([[[[4]]]]))
+    >>> max_pool(torch.arange(9.0).view(1, 1, 3, 3), [2, 2], [2, 2], [0, 0], [1, 1], False, "taps")[1]
+    tensor([[[[3]]]], dtype=torch.uint8)
     """
-    return _call(_max_pool, (x,), (kernel_size, stride, padding, dilation, ceil_mode, with_indices))
+    return _call(_max_pool, (x,), (kernel_size, stride, padding, dilation, ceil_mode, keep))
 
 
 def adaptive_max_pool(x: Tensor, output_size: Ints, with_indices: bool) -> tuple[Tensor, Tensor]:
-    """The same for windows from i * in / out to (i + 1) * in / out.
+    """The same for windows from i * in / out to (i + 1) * in / out, with indices or with nothing.
 
     >>> adaptive_max_pool(torch.arange(4.0).view(1, 1, 4), [2], True)
     (tensor([[[1., 3.]]]), tensor([[[1, 3]]]))
@@ -154,26 +158,28 @@ def adaptive_max_pool(x: Tensor, output_size: Ints, with_indices: bool) -> tuple
 
 
 def max_pool_grad(
-    grad_y: Tensor, indices: Tensor, x_size: Ints,
+    grad_y: Tensor, origins: Tensor, x_size: Ints,
     kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool,
 ) -> Tensor:  # fmt: skip
-    """The gradient of a maximum: grad_y added up at its indices, in planes of x_size. Adaptive: four empty lists.
+    """The gradient of a maximum: grad_y added up at the indices or taps that it kept, in planes of x_size.
+
+    Adaptive windows: four empty lists.
 
     >>> max_pool_grad(torch.ones(1, 1, 1), torch.tensor([[[2]]]), [3], [3], [3], [0], [1], False)
     tensor([[[0., 0., 1.]]])
     """
-    return _call(_max_pool_grad, (grad_y, indices), (x_size, kernel_size, stride, padding, dilation, ceil_mode))
+    return _call(_max_pool_grad, (grad_y, origins), (x_size, kernel_size, stride, padding, dilation, ceil_mode))
 
 
 def max_pool_gather(
-    x: Tensor, indices: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
+    x: Tensor, origins: Tensor, kernel_size: Ints, stride: Ints, padding: Ints, dilation: Ints, ceil_mode: bool
 ) -> Tensor:
-    """x at the indices of a maximum: the adjoint of max_pool_grad, and the maximum's tangent.
+    """x at the indices or taps of a maximum: the adjoint of max_pool_grad, and the maximum's tangent.
 
     >>> max_pool_gather(torch.arange(3.0).view(1, 1, 3), torch.tensor([[[2]]]), [3], [3], [0], [1], False)
     tensor([[[2.]]])
     """
-    return _call(_max_pool_gather, (x, indices), (kernel_size, stride, padding, dilation, ceil_mode))
+    return _call(_max_pool_gather, (x, origins), (kernel_size, stride, padding, dilation, ceil_mode))
 
 
 def avg_pool(

@@ -1,7 +1,20 @@
 // Forward pooling of NCHW planes: each row of x is pooled along W once, and kept while windows along H and D need it.
 namespace torchconv::ISA_NS {
 
-enum class Take { maximum, maximum_and_index, sum };
+enum class Take { maximum, maximum_and_index, maximum_and_tap, sum };
+
+template <Take take>
+constexpr bool kKeeps = take == Take::maximum_and_index || take == Take::maximum_and_tap;
+template <Take take>
+struct OriginOf {
+  using type = int64_t;
+};
+template <>
+struct OriginOf<Take::maximum_and_tap> {
+  using type = Tap;
+};
+template <Take take>
+using Origins = typename OriginOf<take>::type*;
 
 template <Take take, class T>
 TORCHCONV_INLINE void take_in(Vector<T>& best, IndexVector<T>& at, Vector<T> v, IndexVector<T> i) {
@@ -13,20 +26,23 @@ TORCHCONV_INLINE void take_in(Vector<T>& best, IndexVector<T>& at, Vector<T> v, 
 template <Take take, class T>
 constexpr T kNothing = take == Take::sum ? T(0) : kLeast<T>;
 
-// The outputs of one row whose windows have `K` taps (0: as many as the axis says).
+// The outputs of one row whose windows have `K` taps (0: as many as the axis says). With taps, `at` is the tap's number
+// in the row.
 template <Take take, int K, class T>
 static void pool_cut_row(const Axis& w, const Pieces<T>& s, int64_t base, T* value, Index<T>* at) {
-  const int64_t taps = K ? K : w.kernel;
+  constexpr bool as_taps = take == Take::maximum_and_tap;
+  const int64_t taps = K ? K : w.kernel, step = as_taps ? 1 : w.dil;
   const IndexVector<T> columns = lane_numbers<T>() * Index<T>(w.stride);
+  if (as_taps) base = 0;
   for (int64_t q = 0; q < w.out; q += kLanes<T>) {
     Vector<T> best = Vector<T>{} + kNothing<take, T>;
     IndexVector<T> index{};
-    if constexpr (take == Take::maximum_and_index) index = load_index<T>(s.first + q) + Index<T>(base);
-    const IndexVector<T> i0 = columns + Index<T>(base + q * w.stride - w.pad);
+    if constexpr (kKeeps<take>) index = load_index<T>(s.first + q) + Index<T>(base);
+    const IndexVector<T> i0 = as_taps ? IndexVector<T>{} : columns + Index<T>(base + q * w.stride - w.pad);
     for (int64_t k = 0; k < taps; ++k)
-      take_in<take, T>(best, index, load(s.lines + s.offset[k] + q), i0 + Index<T>(k * w.dil));
+      take_in<take, T>(best, index, load(s.lines + s.offset[k] + q), i0 + Index<T>(k * step));
     store(value + q, best);
-    if constexpr (take == Take::maximum_and_index) store_index<T>(at + q, index);
+    if constexpr (kKeeps<take>) store_index<T>(at + q, index);
   }
 }
 
@@ -41,6 +57,10 @@ TORCHCONV_INLINE void take_in_any_order(T& best, Index<T>& at, T v, Index<T> i) 
 template <Take take, class S, class T = Compute<S>>
 static void pool_run(const S* x, int64_t count, int64_t base, T* value, Index<T>* at) {
   constexpr int L = kLanes<T>;
+  if constexpr (take == Take::sum) {
+    *value = sum_run(x, count);
+    return;
+  }
   T found = kNothing<take, T>;
   Index<T> where = Index<T>(base);
   int64_t i = 0;
@@ -53,29 +73,12 @@ static void pool_run(const S* x, int64_t count, int64_t base, T* value, Index<T>
 #pragma GCC unroll 4
       for (int u = 0; u < 4; ++u)
         take_in<take, T>(best[u], index[u], load(x + i + u * L), lane_numbers<T>() + Index<T>(base + i + u * L));
-    if constexpr (take == Take::sum) {
-      best[0] = (best[0] + best[1]) + (best[2] + best[3]);
-      for (; i + L <= count; i += L) best[0] += load(x + i);
-      best[0] += load_part(x + i, int(count - i));
-      i = count;
-    }
-    for (int u = 0; u < (take == Take::sum ? 1 : 4); ++u)
-      for (int l = 0; l < L; ++l) {
-        if constexpr (take == Take::sum)
-          found += best[u][l];
-        else
-          take_in_any_order<T>(found, where, best[u][l], index[u][l]);
-      }
+    for (int u = 0; u < 4; ++u)
+      for (int l = 0; l < L; ++l) take_in_any_order<T>(found, where, best[u][l], index[u][l]);
   }
-  for (; i < count; ++i) {
-    const T v = T(x[i]);
-    if constexpr (take == Take::sum)
-      found += v;
-    else
-      take_in_any_order<T>(found, where, v, Index<T>(base + i));
-  }
+  for (; i < count; ++i) take_in_any_order<T>(found, where, T(x[i]), Index<T>(base + i));
   *value = found;
-  if constexpr (take == Take::maximum_and_index) *at = where;
+  if constexpr (kKeeps<take>) *at = where;
 }
 
 // One row of y where windows are adaptive: down the columns of x first, whose results all windows share, then along.
@@ -114,7 +117,7 @@ static void pool_adaptive(const PoolProblem& p, const Window* window, const Piec
         take_in_any_order<T>(found, where, s.lines[u], s.columns[u]);
     }
     s.value[q] = found;
-    if constexpr (take == Take::maximum_and_index) s.at[q] = where;
+    if constexpr (kKeeps<take>) s.at[q] = where;
   }
 }
 
@@ -133,7 +136,7 @@ static void pool_row(const Axis& w, const Scratch& sizes, const Pieces<T>& s, co
 // One row of y from the rows pooled along W that are listed.
 template <Take take, class S, class T = Compute<S>>
 static void pool_across(const Axis& w, const Scratch& sizes, const Pieces<T>& s, int64_t rows, T count, S* y,
-                        int64_t* indices) {
+                        Origins<take> origins) {
   for (int64_t q = 0; q < w.out; q += kLanes<T>) {
     const int part = int(smaller(kLanes<T>, w.out - q));
     Vector<T> best = Vector<T>{} + kNothing<take, T>;
@@ -142,7 +145,8 @@ static void pool_across(const Axis& w, const Scratch& sizes, const Pieces<T>& s,
       const int64_t slot = s.listed[i] + q;
       const Vector<T> v = load(s.value + slot);
       IndexVector<T> at{};
-      if constexpr (take == Take::maximum_and_index) at = load_index<T>(s.at + slot);
+      if constexpr (kKeeps<take>) at = load_index<T>(s.at + slot);
+      if constexpr (take == Take::maximum_and_tap) at += Index<T>(s.tap[i]);
       if (i == 0)
         best = v, index = at;
       else
@@ -150,14 +154,13 @@ static void pool_across(const Axis& w, const Scratch& sizes, const Pieces<T>& s,
     }
     if constexpr (take == Take::sum) best /= load(s.count + q) * count;
     store_part(y + q, best, part);
-    if constexpr (take == Take::maximum_and_index)
-      store_int64<T>(indices + q, index < -1 ? IndexVector<T>{} - 1 : index, part);
+    if constexpr (kKeeps<take>) store_origins<T>(origins + q, index < -1 ? IndexVector<T>{} - 1 : index, part);
   }
 }
 
 template <Take take, class S, class T = Compute<S>>
 static void pool_plane(const PoolProblem& p, const Scratch& sizes, const Pieces<T>& s, const S* x, S* y,
-                       int64_t* indices) {
+                       Origins<take> origins) {
   const Axis &d = p.axis[0], &h = p.axis[1], &w = p.axis[2];
   for (int64_t o = 0; o < d.out; ++o) {
     for (int64_t i = 0; i < sizes.slots; ++i) s.held[i] = -1;
@@ -174,6 +177,7 @@ static void pool_plane(const PoolProblem& p, const Scratch& sizes, const Pieces<
         for (int64_t r = 0; r < rows.taps; ++r) {
           const int64_t row = rows.begin + r * h.dil, slot = t * sizes.ring + row % sizes.ring,
                         to = slot * sizes.length;
+          s.tap[listed] = ((d.skipped(o) + t) * h.kernel + h.skipped(p_) + r) * w.kernel;
           s.listed[listed++] = to;
           if (s.held[slot] == row) continue;
           s.held[slot] = row;
@@ -181,8 +185,8 @@ static void pool_plane(const PoolProblem& p, const Scratch& sizes, const Pieces<
           pool_row<take, S>(w, sizes, s, x + base, base, s.value + to, s.at + to);
         }
       const T count = p.divisor ? T(p.divisor) : T(d.count(o, p.count_pad) * h.count(p_, p.count_pad));
-      pool_across<take, S>(w, sizes, s, listed, count, y, indices);
-      if (indices) indices += w.out;
+      pool_across<take, S>(w, sizes, s, listed, count, y, origins);
+      if (kKeeps<take>) origins += w.out;
     }
   }
 }
@@ -190,17 +194,19 @@ static void pool_plane(const PoolProblem& p, const Scratch& sizes, const Pieces<
 // What does not change from plane to plane: the margins of the cut rows, first columns, the divisors.
 template <class T>
 static void prepare_rows(const PoolProblem& p, const Scratch& sizes, const Pieces<T>& s, T margin) {
+  const bool as_taps = p.origin == pool::Origin::tap;
   const Axis& w = p.axis[2];
   for (int64_t i = 0; i < w.stride * sizes.length; ++i) s.lines[i] = margin;
   for (int64_t q = 0; q < sizes.length; ++q) {
     const Window window = q < w.out ? w.window(q) : Window{0, 1};
-    s.first[q] = window.taps > 0 ? Index<T>(window.begin) : Index<T>(INT32_MIN);
+    const int64_t first = as_taps ? w.skipped(q) : window.begin;
+    s.first[q] = window.taps > 0 ? Index<T>(first) : Index<T>(INT32_MIN);
     s.count[q] = q < w.out && !p.divisor ? T(w.count(q, p.count_pad)) : T(1);
   }
 }
 
 template <Take take, class S>
-static void pool_nchw(const PoolProblem& p, const S* x, S* y, int64_t* indices, void* workspace) {
+static void pool_nchw(const PoolProblem& p, const S* x, S* y, Origins<take> origins, void* workspace) {
   using T = Compute<S>;
   const Scratch sizes(p);
   const int64_t planes = p.N * p.C, chunks = smaller(planes, 4 * int64_t(p.threads));
@@ -209,7 +215,7 @@ static void pool_nchw(const PoolProblem& p, const S* x, S* y, int64_t* indices, 
     prepare_rows<T>(p, sizes, s, kNothing<take, T>);
     for (int64_t plane = chunk * planes / chunks; plane < (chunk + 1) * planes / chunks; ++plane) {
       const int64_t at = plane * p.y_plane();
-      pool_plane<take, S>(p, sizes, s, x + plane * p.x_plane(), y + at, indices ? indices + at : nullptr);
+      pool_plane<take, S>(p, sizes, s, x + plane * p.x_plane(), y + at, kKeeps<take> ? origins + at : nullptr);
     }
   });
 }

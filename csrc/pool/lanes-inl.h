@@ -1,4 +1,5 @@
-// What the pooling kernels add to the vector layer: indices beside values, parts of vectors, rows cut by stride.
+// What the pooling kernels add to the vector layer: indices and taps beside values, parts of vectors, rows cut by
+// stride.
 #include "common/simd-inl.h"
 
 namespace torchconv::ISA_NS {
@@ -90,6 +91,57 @@ TORCHCONV_INLINE IndexVector<T> load_int64(const int64_t* p, int count) {
 }
 #endif
 
+// Taps, a byte for each lane.
+using pool::kNoTap;
+using pool::Tap;
+template <int Lanes>
+struct TapVectorOf {
+  typedef Tap type __attribute__((vector_size(Lanes)));
+  typedef Tap unaligned __attribute__((vector_size(Lanes), aligned(1), may_alias));
+};
+template <class T>
+using TapVector = typename TapVectorOf<kLanes<T>>::type;
+
+template <class T>
+TORCHCONV_INLINE TapVector<T> load_taps(const Tap* p) {
+  return *(const typename TapVectorOf<kLanes<T>>::unaligned*)p;
+}
+template <class T>
+TORCHCONV_INLINE void store_taps(Tap* p, TapVector<T> v) {
+  *(typename TapVectorOf<kLanes<T>>::unaligned*)p = v;
+}
+// The first count <= kLanes taps; the other lanes hold kNoTap.
+template <class T>
+TORCHCONV_INLINE TapVector<T> load_taps(const Tap* p, int count) {
+  if (count == kLanes<T>) return load_taps<T>(p);
+  TapVector<T> v = TapVector<T>{} + kNoTap;
+#if TORCHCONV_ISA == 2
+  const __m128i taps = _mm_mask_loadu_epi8(_mm_set1_epi8(-1), __mmask16((1 << count) - 1), p);
+  __builtin_memcpy(&v, &taps, sizeof v);
+#else
+  for (int i = 0; i < count; ++i) v[i] = p[i];
+#endif
+  return v;
+}
+
+// Origins of either kind from index lanes, count <= kLanes of them; -1 becomes kNoTap.
+template <class T>
+TORCHCONV_INLINE void store_origins(int64_t* p, IndexVector<T> v, int count) {
+  store_int64<T>(p, v, count);
+}
+template <class T>
+TORCHCONV_INLINE void store_origins(Tap* p, IndexVector<T> v, int count) {
+  const TapVector<T> taps = __builtin_convertvector(v, TapVector<T>);
+  if (count == kLanes<T>) return store_taps<T>(p, taps);
+#if TORCHCONV_ISA == 2
+  __m128i bytes{};
+  __builtin_memcpy(&bytes, &taps, sizeof taps);
+  _mm_mask_storeu_epi8(p, __mmask16((1 << count) - 1), bytes);
+#else
+  for (int i = 0; i < count; ++i) p[i] = taps[i];
+#endif
+}
+
 // The first count <= kLanes elements; the other lanes hold 0.
 template <class S>
 TORCHCONV_INLINE Vector<Compute<S>> load_part(const S* p, int count) {
@@ -142,6 +194,29 @@ TORCHCONV_INLINE Vector<double> add_where_equal(Vector<double> sum, IndexVector<
   const __mmask8 m = _mm512_cmpeq_epi64_mask((__m512i)a, (__m512i)b);
   return (Vector<double>)_mm512_mask_add_pd((__m512d)sum, m, (__m512d)sum, (__m512d)v);
 }
+TORCHCONV_INLINE Vector<float> add_masked(Vector<float> sum, uint32_t mask, Vector<float> v) {
+  return (Vector<float>)_mm512_mask_add_ps((__m512)sum, (__mmask16)mask, (__m512)sum, (__m512)v);
+}
+TORCHCONV_INLINE Vector<double> add_masked(Vector<double> sum, uint32_t mask, Vector<double> v) {
+  return (Vector<double>)_mm512_mask_add_pd((__m512d)sum, (__mmask8)mask, (__m512d)sum, (__m512d)v);
+}
+TORCHCONV_INLINE __m128i in_register(TapVectorOf<16>::type taps) { return (__m128i)taps; }
+TORCHCONV_INLINE __m128i in_register(TapVectorOf<8>::type taps) { return _mm_cvtsi64_si128((int64_t)taps); }
+// sum + (taps == tap ? v : 0)
+template <class T>
+TORCHCONV_INLINE Vector<T> add_where_tap(Vector<T> sum, TapVector<T> taps, Tap tap, Vector<T> v) {
+  return add_masked(sum, _mm_cmpeq_epi8_mask(in_register(taps), _mm_set1_epi8(char(tap))), v);
+}
+// Where taps lie in [first, first + count): adds v to sum, and keeps in `at` which of these it is.
+template <class T>
+TORCHCONV_INLINE void add_within(Vector<T>& sum, TapVector<T>& at, TapVector<T> taps, Tap first, Tap count,
+                                 Vector<T> v) {
+  const __m128i offset = _mm_sub_epi8(in_register(taps), _mm_set1_epi8(char(first)));
+  const __mmask16 within = _mm_cmplt_epu8_mask(offset, _mm_set1_epi8(char(count)));
+  const __m128i which = _mm_mask_mov_epi8(in_register(at), within, offset);
+  sum = add_masked(sum, within, v);
+  __builtin_memcpy(&at, &which, sizeof at);
+}
 #else
 template <class V, class I>
 TORCHCONV_INLINE void take_greater(V& best, I& at, V v, I i) {
@@ -152,6 +227,23 @@ TORCHCONV_INLINE void take_greater(V& best, I& at, V v, I i) {
 template <class V, class I>
 TORCHCONV_INLINE V add_where_equal(V sum, I a, I b, V v) {
   return a == b ? sum + v : sum;
+}
+// Lanes of which all bits are set where a byte's are.
+template <class T, class M>
+TORCHCONV_INLINE IndexVector<T> widen_mask(M bytes) {
+  return __builtin_convertvector(bytes, IndexVector<T>);
+}
+template <class T>
+TORCHCONV_INLINE Vector<T> add_where_tap(Vector<T> sum, TapVector<T> taps, Tap tap, Vector<T> v) {
+  return widen_mask<T>(taps == tap) ? sum + v : sum;
+}
+template <class T>
+TORCHCONV_INLINE void add_within(Vector<T>& sum, TapVector<T>& at, TapVector<T> taps, Tap first, Tap count,
+                                 Vector<T> v) {
+  const TapVector<T> offset = taps - first;
+  const auto within = offset < count;
+  sum = widen_mask<T>(within) ? sum + v : sum;
+  at = within ? offset : at;
 }
 #endif
 

@@ -1,7 +1,6 @@
 #include "pool/pool.h"
 
 #include <atomic>
-#include <cstring>
 
 #include "common/parallel.h"
 #include "common/simd.h"
@@ -12,19 +11,22 @@
 
 namespace torchconv::pool {
 
-int64_t pool_workspace(const PoolProblem& p) { return p.layout == Layout::nchw ? Scratch(p).bytes * p.threads : 0; }
+int64_t pool_workspace(const PoolProblem& p) {
+  if (p.layout == Layout::nhwc) return 0;
+  return (p.gradient && p.origin == Origin::tap ? TapScratch(p).bytes : Scratch(p).bytes) * p.threads;
+}
 
-void max_pool(const PoolProblem& p, const void* x, void* y, int64_t* indices, void* workspace) {
+void max_pool(const PoolProblem& p, const void* x, void* y, void* origins, void* workspace) {
   dispatch_dtype(p.dtype, [&](auto s) {
     using S = decltype(s);
-    TORCHCONV_DISPATCH_ISA(p.isa, max_pool, p, (const S*)x, (S*)y, indices, workspace);
+    TORCHCONV_DISPATCH_ISA(p.isa, max_pool, p, (const S*)x, (S*)y, origins, workspace);
   });
 }
 
-void max_pool_grad(const PoolProblem& p, const void* grad_y, const int64_t* indices, void* grad_x, void* workspace) {
+void max_pool_grad(const PoolProblem& p, const void* grad_y, const void* origins, void* grad_x, void* workspace) {
   dispatch_dtype(p.dtype, [&](auto s) {
     using S = decltype(s);
-    TORCHCONV_DISPATCH_ISA(p.isa, max_pool_grad, p, (const S*)grad_y, indices, (S*)grad_x, workspace);
+    TORCHCONV_DISPATCH_ISA(p.isa, max_pool_grad, p, (const S*)grad_y, origins, (S*)grad_x, workspace);
   });
 }
 
@@ -42,7 +44,19 @@ void avg_pool_grad(const PoolProblem& p, const void* grad_y, void* grad_x, void*
   });
 }
 
-bool max_pool_gather(const PoolProblem& p, const void* x, const int64_t* indices, void* y) {
+// Where in its plane the element stands that tap `tap` of window `window` takes; -1 for kNoTap.
+static int64_t index_of(const PoolProblem& p, int64_t window, Tap tap) {
+  if (tap == kNoTap) return -1;
+  int64_t index = 0, step = 1, t = tap;
+  for (int i = 2; i >= 0; --i) {
+    const Axis& a = p.axis[i];
+    index += step * (window % a.out * a.stride - a.pad + t % a.kernel * a.dil);
+    step *= a.in, window /= a.out, t /= a.kernel;
+  }
+  return index;
+}
+
+bool max_pool_gather(const PoolProblem& p, const void* x, const void* origins, void* y) {
   // In NCHW a plane's elements lie side by side; in channels_last they are C apart, and the channels side by side.
   const int64_t step = p.layout == Layout::nchw ? 1 : p.C, X = p.x_plane(), Y = p.y_plane();
   std::atomic<bool> inside{true};
@@ -50,50 +64,29 @@ bool max_pool_gather(const PoolProblem& p, const void* x, const int64_t* indices
     using S = decltype(s);
     parallel_tasks(p.N * p.C / step, p.threads, [&](int64_t task, int) {
       const S* from = static_cast<const S*>(x) + task * X * step;
-      for (int64_t i = task * Y * step, end = i + Y * step, c = 0; i < end; ++i) {
-        if (indices[i] >= X) inside = false;
-        static_cast<S*>(y)[i] = uint64_t(indices[i]) < uint64_t(X) ? from[indices[i] * step + c] : S{};
-        if (++c == step) c = 0;
-      }
+      for (int64_t window = 0, i = task * Y * step; window < Y; ++window)
+        for (int64_t c = 0; c < step; ++c, ++i) {
+          const int64_t index = p.origin == Origin::tap ? index_of(p, window, static_cast<const Tap*>(origins)[i])
+                                                        : static_cast<const int64_t*>(origins)[i];
+          if (index >= X) inside = false;
+          static_cast<S*>(y)[i] = uint64_t(index) < uint64_t(X) ? from[index * step + c] : S{};
+        }
     });
   });
   return inside;
 }
 
-// Channels g * each + j to j * groups + g, for rows of C elements. With the groups known (G), the compiler interleaves
-// vectors.
-template <int G, class S>
-static void shuffle_row(const S* __restrict x, int64_t groups, int64_t each, S* __restrict y) {
-  const int64_t count = G ? G : groups;
-  for (int64_t j = 0; j < each; ++j)
-    for (int64_t g = 0; g < count; ++g) y[j * count + g] = x[g * each + j];
+template <class U>
+static void shuffle_bits(const PoolProblem& p, int64_t groups, const void* x, void* y) {
+  TORCHCONV_DISPATCH_ISA(p.isa, channel_shuffle, p, groups, (const U*)x, (U*)y);
 }
 
 void channel_shuffle(const PoolProblem& p, int64_t groups, const void* x, void* y) {
-  const int64_t each = p.C / groups, plane = p.x_plane(), bytes = plane * itemsize(p.dtype);
-  if (p.layout == Layout::nchw) {
-    const int64_t planes = p.N * p.C, tasks = 4 * int64_t(p.threads);  // a plane is too small a task
-    parallel_tasks(tasks, p.threads, [&](int64_t task, int) {
-      for (int64_t i = task * planes / tasks; i < (task + 1) * planes / tasks; ++i) {
-        const int64_t n = i / p.C, c = i % p.C, from = c % groups * each + c / groups;
-        std::memcpy((char*)y + i * bytes, (const char*)x + (n * p.C + from) * bytes, bytes);
-      }
-    });
-    return;
+  switch (itemsize(p.dtype)) {
+    case 2: return shuffle_bits<uint16_t>(p, groups, x, y);
+    case 4: return shuffle_bits<uint32_t>(p, groups, x, y);
+    default: return shuffle_bits<uint64_t>(p, groups, x, y);
   }
-  dispatch_dtype(p.dtype, [&](auto s) {
-    using S = decltype(s);
-    constexpr int64_t kPixels = 64;
-    const int64_t pixels = p.N * plane;
-    const auto row = groups == 2   ? shuffle_row<2, S>
-                     : groups == 4 ? shuffle_row<4, S>
-                     : groups == 8 ? shuffle_row<8, S>
-                                   : shuffle_row<0, S>;
-    parallel_tasks((pixels + kPixels - 1) / kPixels, p.threads, [&](int64_t task, int) {
-      for (int64_t i = task * kPixels; i < (task + 1) * kPixels && i < pixels; ++i)
-        row(static_cast<const S*>(x) + i * p.C, groups, each, static_cast<S*>(y) + i * p.C);
-    });
-  });
 }
 
 }  // namespace torchconv::pool
