@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 import torchconv._C  # noqa: F401  registers torch.ops.torchconv
-from torchconv import _autocast, _autograd
+from torchconv import _autocast, _autograd, _sharding
 from torchconv._direct import kernels_for
 
 _C = torch._C
@@ -195,6 +195,7 @@ def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tupl
 
 def _call_indirect(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Any:
     transforming = _C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    _sharding.register_once()
     if is_compiling():
         if not transforming:
             return op.dispatched(*tensors, *rest)
