@@ -5,6 +5,7 @@
 #include "geometry.h"
 #include "log.h"
 #include "im2col/gemm.h"
+#include "profile.h"
 #include "registry.h"
 #include "tensors.h"
 #include "unfold/unfold.h"
@@ -26,8 +27,9 @@ void set_weight_strides(ConvProblem& p, const Tensor& w) {
   for (size_t i = 2; i < 5; ++i) p.w_stride[i] = i < 2 + missing ? 0 : s[i - missing];
 }
 
-// Picks a row, gives it its workspace and runs it.
-void run(ConvProblem& p, const Tensor& first, ConvOperands operands, const std::string& algo) {
+// Picks a row, gives it its workspace and runs it. a and b are the sizes of its two operands.
+void run(ConvProblem& p, const Tensor& first, const Sizes& a, const Sizes& b, ConvOperands operands,
+         const std::string& algo) {
   p.device = first.is_cpu() ? Device::cpu : Device::cuda;
   p.dtype = dtype_of("x", first);
   p.isa = current_isa();
@@ -43,6 +45,8 @@ void run(ConvProblem& p, const Tensor& first, ConvOperands operands, const std::
     workspace = allocate_workspace(bytes, first);
     operands.workspace = workspace.mutable_data_ptr();
   }
+  const ProfiledRange range(
+      [&] { return join(row.algo, " ", to_string(p.pass), " ", to_string(a), " x ", to_string(b)); });
   row.run(p, operands);
 }
 
@@ -65,7 +69,8 @@ Tensor conv_fwd(const Tensor& x, const Tensor& w, const std::optional<Tensor>& b
   p.layout = layout_of(format);
   set_weight_strides(p, w);
   if (y.numel())
-    run(p, x, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), y.mutable_data_ptr(), nullptr}, algo);
+    run(p, x, x_size, w_size,
+        {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), y.mutable_data_ptr(), nullptr}, algo);
   return y;
 }
 
@@ -84,8 +89,8 @@ Tensor conv_grad_input(const Tensor& grad_y, const Tensor& w, const std::optiona
   p.layout = layout_of(format);
   set_weight_strides(p, w);
   if (grad_x.numel())
-    run(p, grad_y, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), grad_x.mutable_data_ptr(), nullptr},
-        algo);
+    run(p, grad_y, y_size, w_size,
+        {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), grad_x.mutable_data_ptr(), nullptr}, algo);
   return grad_x;
 }
 
@@ -103,7 +108,8 @@ Tensor conv_grad_weight(const Tensor& x, const Tensor& grad_y, Sizes w_size, Siz
   p.layout = layout_of(format);
   set_weight_strides(p, grad_w);
   if (grad_w.numel())
-    run(p, x, {dense_x.const_data_ptr(), dense_y.const_data_ptr(), nullptr, grad_w.mutable_data_ptr(), nullptr}, algo);
+    run(p, x, x_size, y_size,
+        {dense_x.const_data_ptr(), dense_y.const_data_ptr(), nullptr, grad_w.mutable_data_ptr(), nullptr}, algo);
   return grad_w;
 }
 
@@ -118,6 +124,7 @@ Tensor unfold(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, S
   const Tensor columns = allocate({p.N, p.C * p.R * p.S, p.P * p.Q}, MemoryFormat::Contiguous, x),
                dense = make_dense(x, format);
   p.layout = layout_of(format), p.dtype = dtype, p.threads = num_threads();
+  const ProfiledRange range([&] { return join("unfold ", to_string(x_size), " -> ", to_string(sizes_of(columns))); });
   if (columns.numel()) run_unfold(p, dense.const_data_ptr(), columns.mutable_data_ptr());
   return columns;
 }
@@ -141,6 +148,7 @@ Tensor fold(const Tensor& columns, Sizes output_size, Sizes kernel_size, Sizes s
   const Tensor x = allocate(x_size, MemoryFormat::Contiguous, columns),
                dense = make_dense(columns, MemoryFormat::Contiguous);
   p.dtype = dtype, p.threads = num_threads();
+  const ProfiledRange range([&] { return join("fold ", to_string(size), " -> ", to_string(x_size)); });
   if (x.numel()) run_fold(p, dense.const_data_ptr(), x.mutable_data_ptr());
   return x;
 }
@@ -162,6 +170,7 @@ Tensor gemm(const Tensor& a, const Tensor& b) {
   if (c.numel() && !p.K) return torch::stable::zero_(c);
   if (!c.numel()) return c;
   const Tensor workspace = allocate_workspace(im2col::gemm_workspace(p), a);
+  const ProfiledRange range([&] { return join("gemm ", to_string(a_size), " x ", to_string(b_size)); });
   im2col::run_gemm(p, rows.const_data_ptr(), b.const_data_ptr(), c.mutable_data_ptr(), workspace.mutable_data_ptr());
   return c;
 }
