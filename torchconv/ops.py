@@ -201,11 +201,18 @@ def _call_indirect(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], r
             return op.dispatched(*tensors, *rest)
         # A compiled transform would see no tangents. Broken here, it runs uncompiled; with fullgraph=True it raises.
         torch._dynamo.graph_break(msg="torchconv under torch.func or forward-mode AD")
+    if _C._get_tracing_state() is not None:
+        rest = tuple(_fixed(argument) for argument in rest)
     if op.autocasts and _C._is_any_autocast_enabled():
         tensors = _autocast.cast(tensors)
         with _autocast.disabled():
             return _call(op, tensors, rest)
     return op.transformed(*tensors, *rest) if transforming else op.dispatched(*tensors, *rest)
+
+
+def _fixed(argument: Any) -> Any:
+    """torch.jit.trace has sizes as tensors, which no list of numbers may hold; int() warns that they are fixed."""
+    return [int(size) for size in argument] if isinstance(argument, (tuple, list)) else argument
 
 
 _conv_fwd = _autograd.build("conv_fwd")
