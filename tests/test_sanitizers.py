@@ -30,8 +30,10 @@ def test_kernels_are_clean(program, sanitizer, full):
 
 
 def test_more_than_2_31_elements(full):
-    """Under the sanitizers arithmetic that leaves its type is an error too."""
-    assert "agree with exact arithmetic" in run("large", "address", *["ARGUMENTS=all"] * full)
+    """Under the sanitizers arithmetic that leaves its type is an error too. Results that large take minutes there."""
+    assert "agree with exact arithmetic" in run("large", "address")
+    if full:
+        assert "agree with exact arithmetic" in run("large", "none", "ARGUMENTS=all")
 
 
 @pytest.mark.parametrize("program", ["rows", "pools"])
