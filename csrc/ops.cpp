@@ -6,6 +6,7 @@
 #include "log.h"
 #include "pack.h"
 #include "im2col/gemm.h"
+#include "profile.h"
 #include "registry.h"
 #include "tensors.h"
 #include "unfold/unfold.h"
@@ -44,20 +45,23 @@ const Row& pick(const ConvProblem& p, const std::string& algo) {
   return row;
 }
 
-// Gives a row its workspace and runs it.
-void run(const Row& row, const ConvProblem& p, const Tensor& first, ConvOperands operands) {
+// Gives a row its workspace and runs it. a and b are the tensors behind the operands.
+void run(const Row& row, const ConvProblem& p, const Tensor& a, const Tensor& b, ConvOperands operands) {
   Tensor workspace;
   if (const int64_t bytes = row.workspace(p)) {
-    workspace = allocate_workspace(bytes, first);
+    workspace = allocate_workspace(bytes, a);
     operands.workspace = workspace.mutable_data_ptr();
   }
+  const ProfiledRange range([&] {
+    return join(row.algo, " ", to_string(p.pass), " ", to_string(sizes_of(a)), " x ", to_string(sizes_of(b)));
+  });
   row.run(p, operands);
 }
 
-void run(ConvProblem& p, const Tensor& first, const ConvOperands& operands, const std::string& algo) {
-  set_circumstances(p, first);
+void run(ConvProblem& p, const Tensor& a, const Tensor& b, const ConvOperands& operands, const std::string& algo) {
+  set_circumstances(p, a);
   p.has_bias = operands.bias != nullptr;
-  run(pick(p, algo), p, first, operands);
+  run(pick(p, algo), p, a, b, operands);
 }
 
 const void* data_or_null(const std::optional<Tensor>& t) { return t ? t->const_data_ptr() : nullptr; }
@@ -107,7 +111,7 @@ Tensor conv_fused(const Tensor& x, const Tensor& w, const std::optional<Tensor>&
                         residual ? add.const_data_ptr() : nullptr};
   const Row* row = pack ? &row_of_pack(*pack, p) : y.numel() ? &pick(p, algo) : nullptr;
   if (pack) p.packed = true, operands.b = weights_in(*pack);
-  if (y.numel()) run(*row, p, x, operands);
+  if (y.numel()) run(*row, p, x, w, operands);
   return y;
 }
 
@@ -141,7 +145,7 @@ Tensor conv_grad_input(const Tensor& grad_y, const Tensor& w, const std::optiona
   p.layout = layout_of(format);
   set_weight_strides(p, w);
   if (grad_x.numel())
-    run(p, grad_y, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), grad_x.mutable_data_ptr(), nullptr},
+    run(p, grad_y, w, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), grad_x.mutable_data_ptr(), nullptr},
         algo);
   return grad_x;
 }
@@ -160,7 +164,8 @@ Tensor conv_grad_weight(const Tensor& x, const Tensor& grad_y, Sizes w_size, Siz
   p.layout = layout_of(format);
   set_weight_strides(p, grad_w);
   if (grad_w.numel())
-    run(p, x, {dense_x.const_data_ptr(), dense_y.const_data_ptr(), nullptr, grad_w.mutable_data_ptr(), nullptr}, algo);
+    run(p, x, grad_y, {dense_x.const_data_ptr(), dense_y.const_data_ptr(), nullptr, grad_w.mutable_data_ptr(), nullptr},
+        algo);
   return grad_w;
 }
 
@@ -175,6 +180,7 @@ Tensor unfold(const Tensor& x, Sizes kernel_size, Sizes stride, Sizes padding, S
   const Tensor columns = allocate({p.N, p.C * p.R * p.S, p.P * p.Q}, MemoryFormat::Contiguous, x),
                dense = make_dense(x, format);
   p.layout = layout_of(format), p.dtype = dtype, p.threads = num_threads();
+  const ProfiledRange range([&] { return join("unfold ", to_string(x_size), " -> ", to_string(sizes_of(columns))); });
   if (columns.numel()) run_unfold(p, dense.const_data_ptr(), columns.mutable_data_ptr());
   return columns;
 }
@@ -198,6 +204,7 @@ Tensor fold(const Tensor& columns, Sizes output_size, Sizes kernel_size, Sizes s
   const Tensor x = allocate(x_size, MemoryFormat::Contiguous, columns),
                dense = make_dense(columns, MemoryFormat::Contiguous);
   p.dtype = dtype, p.threads = num_threads();
+  const ProfiledRange range([&] { return join("fold ", to_string(size), " -> ", to_string(x_size)); });
   if (x.numel()) run_fold(p, dense.const_data_ptr(), x.mutable_data_ptr());
   return x;
 }
@@ -219,6 +226,7 @@ Tensor gemm(const Tensor& a, const Tensor& b) {
   if (c.numel() && !p.K) return torch::stable::zero_(c);
   if (!c.numel()) return c;
   const Tensor workspace = allocate_workspace(im2col::gemm_workspace(p), a);
+  const ProfiledRange range([&] { return join("gemm ", to_string(a_size), " x ", to_string(b_size)); });
   im2col::run_gemm(p, rows.const_data_ptr(), b.const_data_ptr(), c.mutable_data_ptr(), workspace.mutable_data_ptr());
   return c;
 }

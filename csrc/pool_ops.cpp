@@ -2,6 +2,7 @@
 #include "common/isa.h"
 #include "common/parallel.h"
 #include "pool/pool.h"
+#include "profile.h"
 #include "tensors.h"
 
 namespace torchconv {
@@ -59,14 +60,20 @@ void set_adaptive_windows(PoolProblem& p) {
   }
 }
 
-// Gives the kernel its threads and its workspace.
+// A profiler sees "torchconv::max_pool [8, 64, 112, 112] -> [8, 64, 56, 56]".
+std::string range_name(const char* op, const Tensor& from, const Tensor& to) {
+  return join(op, " ", to_string(sizes_of(from)), " -> ", to_string(sizes_of(to)));
+}
+
+// Gives the kernel, which makes `to` from `from`, its threads and its workspace.
 template <class Run>
-void run(PoolProblem& p, const Tensor& like, const Run& kernel) {
+void run(PoolProblem& p, const char* op, const Tensor& from, const Tensor& to, const Run& kernel) {
   const double work = double(p.N) * p.C * (double(p.x_plane()) + double(p.y_plane()) * p.taps());
   p.threads = int(useful_threads(work, num_threads()));
   const int64_t bytes = pool::pool_workspace(p);
   Tensor workspace;
-  if (bytes) workspace = allocate_workspace(bytes, like);
+  if (bytes) workspace = allocate_workspace(bytes, from);
+  const ProfiledRange range([&] { return range_name(op, from, to); });
   kernel(p, bytes ? workspace.mutable_data_ptr() : nullptr);
 }
 
@@ -139,7 +146,7 @@ std::tuple<Tensor, Tensor> run_max_pool(PoolProblem& p, const Tensor& x, const S
   const Tensor origins =
       p.origin == Origin::none ? allocate({0}, MemoryFormat::Contiguous, x, dtype) : allocate(y_size, format, x, dtype);
   if (y.numel())
-    run(p, x, [&](const PoolProblem& p, void* workspace) {
+    run(p, "max_pool", x, y, [&](const PoolProblem& p, void* workspace) {
       pool::max_pool(p, dense.const_data_ptr(), y.mutable_data_ptr(), origins.mutable_data_ptr(), workspace);
     });
   return {y, origins};
@@ -182,7 +189,7 @@ Tensor max_pool_grad(const Tensor& grad_y, const Tensor& origins, Sizes x_plane,
     set_windows(p, kernel_size, stride, padding, dilation);
   }
   if (!dense.numel()) return torch::stable::zero_(grad_x);
-  run(p, grad_y, [&](const PoolProblem& p, void* workspace) {
+  run(p, "max_pool_grad", grad_y, grad_x, [&](const PoolProblem& p, void* workspace) {
     pool::max_pool_grad(p, dense.const_data_ptr(), at.const_data_ptr(), grad_x.mutable_data_ptr(), workspace);
   });
   return grad_x;
@@ -207,6 +214,7 @@ Tensor max_pool_gather(const Tensor& x, const Tensor& origins, Sizes kernel_size
     TORCHCONV_CHECK(y_size == expected, "origins: expected size ", to_string(expected), ", got ", to_string(y_size));
     set_windows(p, kernel_size, stride, padding, dilation);
   }
+  const ProfiledRange range([&] { return range_name("max_pool_gather", x, y); });
   if (y.numel())
     TORCHCONV_CHECK(pool::max_pool_gather(p, dense.const_data_ptr(), at.const_data_ptr(), y.mutable_data_ptr()),
                     "origins: expected numbers below ", p.x_plane(), ", the size of a plane, got a larger one");
@@ -223,7 +231,7 @@ Tensor run_avg_pool(PoolProblem& p, const Tensor& x, const Sizes& y_size) {
   const MemoryFormat format = format_of(x);
   const Tensor dense = make_dense(x, format), y = allocate(y_size, format, x);
   if (y.numel())
-    run(p, x, [&](const PoolProblem& p, void* workspace) {
+    run(p, "avg_pool", x, y, [&](const PoolProblem& p, void* workspace) {
       pool::avg_pool(p, dense.const_data_ptr(), y.mutable_data_ptr(), workspace);
     });
   return y;
@@ -235,7 +243,7 @@ Tensor run_avg_pool_grad(PoolProblem& p, const Tensor& grad_y, const Sizes& x_si
   const Tensor dense = make_dense(grad_y, format);
   Tensor grad_x = allocate(x_size, format, grad_y);
   if (!dense.numel()) return torch::stable::zero_(grad_x);
-  run(p, grad_y, [&](const PoolProblem& p, void* workspace) {
+  run(p, "avg_pool_grad", grad_y, grad_x, [&](const PoolProblem& p, void* workspace) {
     pool::avg_pool_grad(p, dense.const_data_ptr(), grad_x.mutable_data_ptr(), workspace);
   });
   return grad_x;
@@ -288,6 +296,7 @@ Tensor channel_shuffle(const Tensor& x, int64_t groups) {
   const Tensor dense = make_dense(x, format), y = allocate(size, format, x);
   PoolProblem p = make_problem(x, size, size, format);
   p.threads = int(useful_threads(double(x.numel()), num_threads()));
+  const ProfiledRange range([&] { return range_name("channel_shuffle", x, y); });
   if (y.numel()) pool::channel_shuffle(p, groups, dense.const_data_ptr(), y.mutable_data_ptr());
   return y;
 }

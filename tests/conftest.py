@@ -1,5 +1,7 @@
 """What every test shares: the --full option, a fixed seed, and threads and instruction set put back after each test."""
 
+from collections import Counter
+
 import pytest
 import torch
 
@@ -11,8 +13,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="what samples and random inputs start from (default 0)")
 
 
-def pytest_report_header(config: pytest.Config) -> str:
-    return f"samples and random inputs start from --seed {config.getoption('--seed')}"
+FUZZED = pytest.StashKey[Counter]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[FUZZED] = Counter()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """At the end, because -q has no header."""
+    terminalreporter.write_line(f"samples and random inputs started from --seed {config.getoption('--seed')}")
+    if found := config.stash[FUZZED]:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in found.items())
+        terminalreporter.write_line(f"{found.total()} fuzzed problems: {kinds}")
+
+
+@pytest.fixture
+def fuzzed(request: pytest.FixtureRequest) -> Counter:
+    """How many problems of each kind hypothesis has drawn, for the summary."""
+    return request.config.stash[FUZZED]
 
 
 @pytest.fixture

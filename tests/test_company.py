@@ -2,6 +2,7 @@
 
 import random
 import resource
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -106,3 +107,40 @@ def test_subnormal_numbers_are_kept(dtype):
     x = torch.full((1, 4, 6, 6), torch.finfo(dtype).smallest_normal / 4, dtype=dtype)
     y = torchconv.conv2d(x, torch.ones(2, 4, 1, 1, dtype=dtype), algo="im2col")
     assert torch.equal(y, torch.full_like(y, torch.finfo(dtype).smallest_normal))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])
+def test_subnormal_numbers_are_kept_in_pooling(dtype):
+    least = torch.finfo(dtype).smallest_normal / 4
+    for format in (torch.contiguous_format, torch.channels_last):
+        x = torch.full((1, 4, 6, 6), least, dtype=dtype).to(memory_format=format).requires_grad_()
+        for pool in (torchconv.max_pool2d, torchconv.avg_pool2d):
+            y = pool(x, 2)
+            (grad,) = torch.autograd.grad(y, x, torch.full_like(y, 4 * least))
+            assert torch.equal(y, torch.full_like(y, least))
+            assert torch.equal(grad.sum(), (4 * least * torch.ones(36, dtype=dtype)).sum())
+
+
+SLOW = {
+    "conv2d": lambda x: torchconv.conv2d(x, torch.ones(16, 16, 3, 3), algo="im2col"),
+    "max_pool2d": lambda x: torchconv.max_pool2d(x, 3, 2),
+    "avg_pool2d": lambda x: torchconv.avg_pool2d(x, 3, 2),
+}
+
+
+@pytest.mark.parametrize("format", [torch.contiguous_format, torch.channels_last], ids=str)
+@pytest.mark.parametrize("name", SLOW)
+def test_subnormal_numbers_are_not_slow(name, format):
+    """At most a few times slower; where the processor itself makes them slow, no slower than torch's sums."""
+    x = torch.rand(4, 16, 48, 48).to(memory_format=format)
+
+    def fastest(call, x):
+        def once():
+            start = time.perf_counter()
+            call(x)
+            return time.perf_counter() - start
+
+        return min(once() for _ in range(15))
+
+    slower, torchs = (fastest(c, x * 1e-39) / fastest(c, x) for c in (SLOW[name], lambda x: torch.add(x, x)))
+    assert slower < max(4, 2 * torchs)

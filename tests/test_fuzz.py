@@ -1,7 +1,8 @@
 """Random problems through the public functions, against torch.nn.functional in float64: values and gradients.
 
 Values are small integers, so that algo="auto:direct" has to give the very result and "auto" has to come close.
-The seed is --seed; a failure prints the smallest problem that hypothesis finds.
+The seed is --seed; a failure prints the smallest problem that hypothesis finds. The last lines of a run say how many
+problems there were, and the seed.
 """
 
 from dataclasses import dataclass
@@ -152,16 +153,109 @@ def check(p: Problem) -> None:
         assert_close(p, name, ours_grad, exact_grad)
 
 
-@pytest.mark.parametrize("transposed", [False, True], ids=["conv", "conv_transpose"])
-def test_against_torch(transposed, full, seed):
+@dataclass
+class Pooling:
+    kind: str
+    size: tuple[int, ...]  # with N and C
+    kernel: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]  # max_pool only
+    ceil_mode: bool
+    count_include_pad: bool  # avg_pool only, as the next
+    divisor: int | None
+    output_size: tuple[int, ...]  # adaptive only
+    dtype: torch.dtype
+    x_layout: str
+    values: int
+
+    def call(self, module, x: Tensor) -> Tensor:
+        d = len(self.size) - 2
+        function = getattr(module, f"{self.kind}{d}d")
+        if self.kind.startswith("adaptive"):
+            return function(x, self.output_size)
+        windows = (self.kernel, self.stride, self.padding)
+        if self.kind == "max_pool":
+            return function(x, *windows, self.dilation, self.ceil_mode)
+        divisor = (self.divisor,) if d > 1 else ()
+        return function(x, *windows, self.ceil_mode, self.count_include_pad, *divisor)
+
+
+@st.composite
+def poolings(draw) -> Pooling:
+    d = draw(st.sampled_from([1, 2, 2, 3]))
+
+    def per_dimension(strategy):
+        return tuple(draw(strategy) for _ in range(d))
+
+    kernel = per_dimension(st.integers(1, 5))
+    return Pooling(
+        kind=draw(st.sampled_from(["max_pool", "avg_pool", "adaptive_max_pool", "adaptive_avg_pool"])),
+        size=(draw(st.integers(0, 2)), draw(st.sampled_from([1, 3, 17, 34])), *per_dimension(st.integers(1, 20))),
+        kernel=kernel,
+        stride=per_dimension(st.integers(1, 5)),
+        padding=tuple(draw(st.integers(0, k // 2)) for k in kernel),
+        dilation=per_dimension(st.sampled_from([1, 1, 2, 3])),
+        ceil_mode=draw(st.booleans()),
+        count_include_pad=draw(st.booleans()),
+        divisor=draw(st.sampled_from([None, None, 1, 3, -2])),
+        output_size=per_dimension(st.integers(1, 7)),
+        dtype=draw(st.sampled_from(DTYPES)),
+        x_layout=draw(st.sampled_from(["nchw", "nhwc", "strided"])),
+        values=draw(st.integers(0, 2**32)),
+    )
+
+
+def check_pooling(p: Pooling) -> None:
+    """Results and gradients; that torch refuses what we refuse."""
+    generator = torch.Generator().manual_seed(p.values)
+    x64, x = draw_tensor(list(p.size), p.x_layout, generator, p.dtype)
+    x64.requires_grad_(), x.requires_grad_()
+    try:
+        y64 = p.call(F, x64)
+    except RuntimeError:
+        if p.size[0] == 0 or (p.kind == "avg_pool" and len(p.size) == 5):
+            return  # torch refuses some empty batches, and in 3-D windows larger than the image without its padding
+        with pytest.raises(torchconv.TorchconvError):
+            p.call(torchconv, x)
+        return
+    y = p.call(torchconv, x)
+    assert y.dtype == p.dtype and y.shape == y64.shape
+    tolerance = {torch.float32: 1e-5, torch.float64: 1e-12}.get(p.dtype, 8 * torch.finfo(p.dtype).eps)
+    tolerance = 0 if "max" in p.kind else tolerance
+    torch.testing.assert_close(y.double(), y64, rtol=tolerance, atol=tolerance)
+    if y64.isinf().any():
+        return  # a window of padding alone: torch's index leads out of it
+    grad64, grad = draw_tensor(list(y.shape), p.x_layout, generator, p.dtype)
+    (ours,), (exact,) = torch.autograd.grad(y, x, grad), torch.autograd.grad(y64, x64, grad64)
+    largest = max(1, exact.abs().max().item() if exact.numel() else 0)
+    torch.testing.assert_close(ours.double(), exact, rtol=0, atol=tolerance * largest)
+
+
+# With --full; a sample has 300 of each.
+FUZZ = {
+    "conv": (10_000, problems(False), check),
+    "conv_transpose": (7_000, problems(True), check),
+    "pooling": (7_000, poolings(), check_pooling),
+}
+
+
+@pytest.mark.parametrize("kind", FUZZ)
+def test_against_torch(kind, full, seed, fuzzed):
     torch.set_num_threads(2)
+    count, strategy, checked = FUZZ[kind]
+    count = count if full else 300
 
     @hypothesis_seed(seed)
-    @settings(
-        max_examples=10_000 if full else 300, deadline=None, database=None, suppress_health_check=list(HealthCheck)
-    )
-    @given(problems(transposed))
-    def run(p: Problem) -> None:
-        check(p)
+    @settings(max_examples=count, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(strategy)
+    def run(p) -> None:
+        fuzzed[kind] += 1
+        checked(p)
 
     run()
+    assert fuzzed[kind] >= count
+
+
+def test_the_full_run_has_twenty_thousand_problems():
+    assert sum(count for count, *_ in FUZZ.values()) >= 20_000

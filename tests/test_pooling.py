@@ -1,5 +1,6 @@
 """Pooling and channel_shuffle against torch: values, indices, gradients of every order, transforms, layouts, errors."""
 
+import itertools
 import math
 import random
 
@@ -109,6 +110,36 @@ def test_maximum(dim, dtype, isa, seed):
             continue
         assert_close(at, indices, rtol=0, atol=0)
         assert_same(lambda t, a=arguments: ours(t, *a), x, lambda t, a=arguments: theirs(t, *a), exact=True)
+
+
+@every_isa
+@every_dtype
+@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
+def test_nonfinite_values_stay_in_their_windows(layout, dtype, isa, seed):
+    """A NaN or an infinity in an image is seen in the results of the windows that hold it, and in no other."""
+    _C.set_max_isa(isa)
+    generator = random.Random(seed)
+    for size, value in itertools.product(([2, 3, 9, 40], [1, 19, 7, 6]), (math.nan, math.inf)):
+        windows = (generator.choice((2, 3)), generator.choice((1, 2, 3)), 1)
+        for ours, theirs in ((torchconv.max_pool2d, F.max_pool2d), (torchconv.avg_pool2d, F.avg_pool2d)):
+            x = torch.randint(-3, 4, size).to(dtype)
+            place = [generator.randrange(n) for n in size]
+            y = ours(lay_out(x, layout), *windows)
+            spoilt = x.clone()
+            spoilt[tuple(place)] = value
+            spoilt, there = lay_out(spoilt, layout), theirs((spoilt != x).float(), *windows) > 0
+            expected = torch.where(there, torch.tensor(value, dtype=dtype), y)
+            assert_close(ours(spoilt, *windows), expected, rtol=0, atol=0, equal_nan=True)
+            # The gradient of the average: a spoilt grad_y reaches the elements of its window.
+            leaf, at = lay_out(x, layout).requires_grad_(), tuple(generator.randrange(n) for n in y.shape)
+            y, clean, g = ours(leaf, *windows), torch.ones(y.shape, dtype=dtype), torch.ones(y.shape, dtype=dtype)
+            g[at] = value
+            before, after = (torch.autograd.grad(y, leaf, lay_out(t, layout), retain_graph=True)[0] for t in (clean, g))
+            one = torch.zeros(y.shape, dtype=dtype)
+            one[at] = 1
+            reached = torch.autograd.grad(y, leaf, lay_out(one, layout))[0] != 0
+            expected = torch.where(reached, torch.tensor(value, dtype=dtype), before)
+            assert_close(after, expected, rtol=0, atol=0, equal_nan=True)
 
 
 @every_isa

@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 import torchconv._C  # noqa: F401  registers torch.ops.torchconv
-from torchconv import _autocast, _autograd, _fused
+from torchconv import _autocast, _autograd, _fused, _sharding
 from torchconv._direct import kernels_for
 
 _C = torch._C
@@ -246,16 +246,24 @@ def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tupl
 
 def _call_indirect(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tuple[Any, ...]) -> Any:
     transforming = _C._are_functorch_transforms_active() or forward_ad._current_level >= 0
+    _sharding.register_once()
     if is_compiling():
         if not transforming:
             return op.dispatched(*tensors, *rest)
         # A compiled transform would see no tangents. Broken here, it runs uncompiled; with fullgraph=True it raises.
         torch._dynamo.graph_break(msg="torchconv under torch.func or forward-mode AD")
+    if _C._get_tracing_state() is not None:
+        rest = tuple(_fixed(argument) for argument in rest)
     if op.autocasts and _C._is_any_autocast_enabled():
         tensors = _autocast.cast(tensors)
         with _autocast.disabled():
             return _call(op, tensors, rest)
     return op.transformed(*tensors, *rest) if transforming else op.dispatched(*tensors, *rest)
+
+
+def _fixed(argument: Any) -> Any:
+    """torch.jit.trace has sizes as tensors, which no list of numbers may hold; int() warns that they are fixed."""
+    return [int(size) for size in argument] if isinstance(argument, (tuple, list)) else argument
 
 
 _conv_fwd = _autograd.build("conv_fwd")

@@ -32,15 +32,14 @@ template <Take take, int K, class T>
 static void pool_cut_row(const Axis& w, const Pieces<T>& s, int64_t base, T* value, Index<T>* at) {
   constexpr bool as_taps = take == Take::maximum_and_tap;
   const int64_t taps = K ? K : w.kernel, step = as_taps ? 1 : w.dil;
-  const IndexVector<T> columns = lane_numbers<T>() * Index<T>(w.stride);
   if (as_taps) base = 0;
   for (int64_t q = 0; q < w.out; q += kLanes<T>) {
     Vector<T> best = Vector<T>{} + kNothing<take, T>;
     IndexVector<T> index{};
     if constexpr (kKeeps<take>) index = load_index<T>(s.first + q) + Index<T>(base);
-    const IndexVector<T> i0 = as_taps ? IndexVector<T>{} : columns + Index<T>(base + q * w.stride - w.pad);
+    const CounterVector<T> i0 = as_taps ? CounterVector<T>{} : count_from<T>(base + q * w.stride - w.pad, w.stride);
     for (int64_t k = 0; k < taps; ++k)
-      take_in<take, T>(best, index, load(s.lines + s.offset[k] + q), i0 + Index<T>(k * step));
+      take_in<take, T>(best, index, load(s.lines + s.offset[k] + q), (IndexVector<T>)(i0 + Counter<T>(k * step)));
     store(value + q, best);
     if constexpr (kKeeps<take>) store_index<T>(at + q, index);
   }
@@ -97,11 +96,11 @@ static void pool_adaptive(const PoolProblem& p, const Window* window, const Piec
   for (int64_t u = 0; u < w.in; u += kLanes<T>) {
     const int part = int(smaller(kLanes<T>, w.in - u));
     Vector<T> best = Vector<T>{} + kNothing<take, T>;
-    IndexVector<T> at = lane_numbers<T>() + Index<T>(first * w.in + u);
+    IndexVector<T> at = (IndexVector<T>)count_from<T>(first * w.in + u, 1);
     for (int64_t t = 0; t < window[0].taps; ++t)
       for (int64_t r = 0; r < window[1].taps; ++r) {
         const int64_t from = (first + t * h.in + r) * w.in + u;
-        take_in<take, T>(best, at, load_part(x + from, part), lane_numbers<T>() + Index<T>(from));
+        take_in<take, T>(best, at, load_part(x + from, part), (IndexVector<T>)count_from<T>(from, 1));
       }
     store(s.lines + u, best);
     store_index<T>(s.columns + u, at);

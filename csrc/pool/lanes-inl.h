@@ -39,6 +39,25 @@ TORCHCONV_INLINE IndexVector<T> lane_numbers() {
   for (int i = 0; i < kLanes<T>; ++i) v[i] = i;
   return v;
 }
+// The same bits unsigned. Lanes past the last window count on beyond the plane, and may wrap around: as signed numbers
+// that would be undefined.
+template <class T>
+struct CounterVectorOf {
+  typedef uint32_t type __attribute__((vector_size(kVectorBytes)));
+};
+template <>
+struct CounterVectorOf<double> {
+  typedef uint64_t type __attribute__((vector_size(kVectorBytes)));
+};
+template <class T>
+using CounterVector = typename CounterVectorOf<T>::type;
+template <class T>
+using Counter = decltype(CounterVector<T>{}[0] + 0);  // uint32_t or uint64_t
+// first, first + step, ...
+template <class T>
+TORCHCONV_INLINE CounterVector<T> count_from(int64_t first, int64_t step) {
+  return (CounterVector<T>)lane_numbers<T>() * Counter<T>(step) + Counter<T>(first);
+}
 // Indices as torch has them, in int64; count <= kLanes of them, and -1 in the other lanes of what is loaded.
 #if TORCHCONV_ISA >= 2
 typedef int32_t Ints8 __attribute__((vector_size(32)));
