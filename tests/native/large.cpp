@@ -176,6 +176,7 @@ int check_pools(DType dtype, Layout layout, Isa isa) {
   p.dtype = dtype, p.layout = layout, p.isa = isa, p.threads = 2, p.N = 1, p.C = kPlanes;
   p.axis[1] = {kRows, 2, 2, kRows - 2, 0, 1, false};
   p.axis[2] = {kColumns, 2, 2, kColumns - 2, 0, 1, false};
+  p.origin = pool::Origin::index;
   const int64_t X = p.x_plane(), Y = p.y_plane(), item = itemsize(dtype);
   const Sparse x(kPlanes * X * item);
   const Buffer y(kPlanes * Y * item), averages(kPlanes * Y * item), indices(kPlanes * Y * 8),
@@ -187,7 +188,7 @@ int check_pools(DType dtype, Layout layout, Isa isa) {
   for (int64_t c = 0; c < kPlanes; ++c)
     for (int64_t o = 0; o < Y; ++o)  // the last element of each window is the largest
       set(dtype, x.data(), place(c, at_window(o) + kColumns + 1, X), double(4 * (c + o + 1)));
-  pool::max_pool(p, x.data(), y.data(), (int64_t*)indices.data(), workspace.data());
+  pool::max_pool(p, x.data(), y.data(), indices.data(), workspace.data());
   pool::avg_pool(p, x.data(), averages.data(), workspace.data());
   for (int64_t c = 0; c < kPlanes; ++c)
     for (int64_t o = 0; o < Y; ++o) {

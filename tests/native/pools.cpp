@@ -101,13 +101,15 @@ void expect(const PoolProblem& p, const char* what, bool ok) {
 int check_maxima(PoolProblem p, const Buffer& x, std::mt19937& random) {
   const int64_t X = p.x_plane(), Y = p.y_plane(), planes = p.N * p.C, item = itemsize(p.dtype);
   const Buffer y(planes * Y * item), alone(planes * Y * item), indices(planes * Y * 8), grad_y(planes * Y * item),
-      grad_x(planes * X * item), sums(planes * X * item), picked(planes * Y * item);
+      grad_x(planes * X * item), sums(planes * X * item), picked(planes * Y * item), taps(planes * Y);
   auto* at = static_cast<int64_t*>(indices.data());
-  {
+  const auto pool_into = [&](pool::Origin origin, const Buffer& result, void* origins) {
+    p.origin = origin, p.gradient = false;
     const Buffer workspace(pool::pool_workspace(p));
-    pool::max_pool(p, x.data(), y.data(), at, workspace.data());
-    pool::max_pool(p, x.data(), alone.data(), nullptr, workspace.data());
-  }
+    pool::max_pool(p, x.data(), result.data(), origins, workspace.data());
+  };
+  pool_into(pool::Origin::index, y, at);
+  pool_into(pool::Origin::none, alone, nullptr);
   fill_with_integers(p.dtype, grad_y, planes * Y, random);
   for (int64_t i = 0; i < planes * X; ++i) set(p.dtype, sums.data(), i, 0);
   for_each_window(p, [&](int64_t n, int64_t c, int64_t o, const std::vector<int64_t>& places, double) {
@@ -122,14 +124,22 @@ int check_maxima(PoolProblem p, const Buffer& x, std::mt19937& random) {
     set(p.dtype, sums.data(), from, get(p.dtype, sums.data(), from) + get(p.dtype, grad_y.data(), to));
   });
   expect(p, "max_pool without indices", largest_difference(p.dtype, y, alone, planes * Y) == 0);
-  expect(p, "max_pool_gather", pool::max_pool_gather(p, x.data(), at, picked.data()));
-  for (int64_t i = 0; i < planes * Y; ++i)
-    expect(p, "max_pool_gather", at[i] < 0 || get(p.dtype, picked.data(), i) == get(p.dtype, y.data(), i));
-  p.scatters = true;
-  const Buffer workspace(pool::pool_workspace(p));
-  pool::max_pool_grad(p, grad_y.data(), at, grad_x.data(), workspace.data());
-  expect(p, "max_pool_grad", largest_difference(p.dtype, grad_x, sums, planes * X) == 0);
-  return 4;
+  const auto check_gradient = [&](pool::Origin origin, const void* origins) {
+    p.origin = origin, p.gradient = true;
+    expect(p, "max_pool_gather", pool::max_pool_gather(p, x.data(), origins, picked.data()));
+    for (int64_t i = 0; i < planes * Y; ++i)
+      expect(p, "max_pool_gather", at[i] < 0 || get(p.dtype, picked.data(), i) == get(p.dtype, y.data(), i));
+    const Buffer workspace(pool::pool_workspace(p));
+    pool::max_pool_grad(p, grad_y.data(), origins, grad_x.data(), workspace.data());
+    expect(p, "max_pool_grad", largest_difference(p.dtype, grad_x, sums, planes * X) == 0);
+  };
+  check_gradient(pool::Origin::index, at);
+  const bool adaptive = p.axis[0].adaptive || p.axis[1].adaptive || p.axis[2].adaptive;
+  if (adaptive || p.taps() > pool::kMostTaps) return 4;
+  pool_into(pool::Origin::tap, alone, taps.data());
+  expect(p, "max_pool with taps", largest_difference(p.dtype, y, alone, planes * Y) == 0);
+  check_gradient(pool::Origin::tap, taps.data());
+  return 7;
 }
 
 int check_averages(const PoolProblem& p, const Buffer& x, std::mt19937& random) {
