@@ -1,6 +1,5 @@
 """python -m torchconv bench: what it measures, what it writes, and what it says about a wrong command line."""
 
-import json
 import subprocess
 import sys
 
@@ -111,19 +110,18 @@ def test_a_file_of_shapes(folder, tmp_path):
     assert "grouped 3x1 /2, 8 to 8, at 9x7" in page.text
 
 
-def test_as_a_command(folder, tmp_path):
-    command = [sys.executable, "-m", "torchconv", "bench"]
-    good = subprocess.run(
-        [*command, f"{folder / 'models.py'}:images_alone", "--size", "9", *QUICK, "--output", str(tmp_path)],
-        capture_output=True,
-        text=True,
-    )
-    assert good.returncode == 0, good.stderr
-    assert json.loads((tmp_path / "report.json").read_text())["layers"][0]["x"] == [8, 3, 9, 9]
-    bad = subprocess.run([*command, "resnet5"], capture_output=True, text=True)
-    assert bad.returncode == 1
-    assert bad.stderr.strip().startswith("MODEL: expected a model of torchvision as resnet50")
-    assert "got 'resnet5'; did you mean resnet" in bad.stderr and "Traceback" not in bad.stderr + bad.stdout
+def test_a_function_that_gives_the_model_alone_gets_images(folder, tmp_path):
+    main(["bench", f"{folder / 'models.py'}:images_alone", "--size", "9", *QUICK, "--output", str(tmp_path)])
+    assert read_report(tmp_path)[1]["layers"][0]["x"] == [targets.BATCH, 3, 9, 9]
+
+
+def test_an_error_is_one_line_without_a_traceback():
+    command = [sys.executable, "-m", "torchconv", "bench", "resnet5"]
+    run = subprocess.run(command, capture_output=True, text=True)
+    assert run.returncode == 1 and run.stdout == ""
+    (line,) = run.stderr.splitlines()
+    assert line.startswith("MODEL: expected a model of torchvision as resnet50")
+    assert "got 'resnet5'; did you mean resnet" in line
 
 
 @pytest.mark.parametrize(

@@ -160,35 +160,34 @@ def test_a_missing_package_is_named(monkeypatch):
 
 
 def test_the_photographs_on_the_page(report, theirs, ours, tmp_path):
-    """Two ways of running give the same table; a third, whose last layer is turned round, is told apart."""
+    """torchconv sees the same as torch; a network whose last layer is turned round is told apart."""
     wrong = copy.deepcopy(theirs)
     with torch.no_grad():
         wrong._fc.weight.neg_()
-    made = {("torch", "nchw"): theirs, ("converted", "nchw"): ours, ("converted", "channels_last"): ours}
-    efficientnet.compare_predictions(report, made, photos.photographs())
-    assert [p.kept for p in report.promises] == [True, True]
-    shown = report.sections[0].blocks[0].photos
-    assert [photo.verdict for photo in shown] == ["All 2 agree on the five likeliest classes."] * 5
-    assert next(iter(shown[1].classes)) == "espresso" and shown[1].classes["espresso"] == pytest.approx(
-        [95.1, 95.1], abs=0.1
-    )
-    efficientnet.compare_predictions(report, made | {("wrong", "nchw"): wrong}, photos.photographs())
-    assert [p.kept for p in report.promises] == [True, True, True, True, False, False]
-    assert report.sections[1].blocks[0].photos[0].verdict == "They differ."
+    made = {("torch", "nchw"): theirs, ("converted", "nchw"): ours, ("wrong", "nchw"): wrong}
+    efficientnet.compare_predictions(report, made | {("torch", "channels_last"): theirs}, photos.photographs())
+    assert [p.kept for p in report.promises] == [True, True, False, False]
+    coffee = report.sections[0].blocks[0].photos[1]
+    assert next(iter(coffee.classes)) == "espresso" and len(coffee.classes) == 10
+    assert coffee.classes["espresso"][:2] == pytest.approx([95.1, 95.1], abs=0.1)
+    assert coffee.verdict == "They differ."
     report.write(tmp_path)
     page, figures = read_report(tmp_path)
-    assert [picture.size for picture in page.pictures] == [(224, 224)] * 10
-    assert page.tags.count("img") == 10
+    assert [picture.size for picture in page.pictures] == [(224, 224)] * 5
     assert figures["photographs"]["coffee"]["converted"][0][0] == "espresso"
     assert figures["logits"]["difference_from_torch"]["wrong"] > 1
 
 
-def test_the_digits_part_writes_its_curves(tmp_path):
-    with pytest.raises(SystemExit, match="digits: test accuracy"):  # one epoch is not enough
+def test_the_digits_part_writes_its_curves(monkeypatch, tmp_path):
+    x, y = digits.load_digits()
+    monkeypatch.setattr(digits, "load_digits", lambda: (x[:600], y[:600]))
+    monkeypatch.setattr(digits, "TRAINING", 500)
+    monkeypatch.setattr(digits, "BATCH", 10)
+    with pytest.raises(SystemExit, match="digits: test accuracy"):  # 50 steps of 10 digits are not enough
         torchconv.demo.main(["--part", "digits", "--epochs", "1", "--output", str(tmp_path)])
     page, figures = read_report(tmp_path)
     losses = figures["digits"]["losses"]
-    assert len(losses["torch"]) == len(losses["torchconv"]) == 80
+    assert len(losses["torch"]) == len(losses["torchconv"]) == 50
     assert page.tags.count("svg") == 1 and "relative difference of the two" in page.text
 
 

@@ -172,7 +172,7 @@ def compare_gradients(report: Report, theirs: nn.Module, ours: nn.Module, x: Ten
     report.section(
         "Gradients",
         "One training step on the photographs, and the gradient of every parameter against torch's. In float32 a sum "
-        "that rounds to the other side of a ReLU6's corner moves a few of them, and so it does between torch's own layouts.",
+        "that rounds to the other side of a ReLU6's corner moves a few; so it does between torch's two layouts.",
     )
     columns = ("training step", ">parameters", ">median error", ">worst error", "worst parameter")
     report.table("EfficientNet-Lite0: gradients, relative to torch's", columns, rows)
