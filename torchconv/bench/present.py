@@ -124,7 +124,11 @@ def network_table(report: Report, networks: dict[str, NetworkFigures], training:
         if training
         else "error: max|y - exact| / max|exact| of what the network returns, against float64"
     )
-    made_by = {"converted": "torchconv.convert(model)", "compiled": "torch.compile(torchconv.convert(model))"}
+    made_by = {
+        "converted": "torchconv.convert(model)",
+        "frozen": "torchconv.freeze(model)",
+        "compiled": "torch.compile(torchconv.convert(model))",
+    }
     told = [f"{name} is {made_by[name]}" for name in networks if name in made_by]
     report.table(title, columns, rows, caption=f"Medians of the whole network. {'; '.join(told)}; {meaning}.")
 

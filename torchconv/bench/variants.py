@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from torchconv.convert import convert
+from torchconv.freeze import freeze
 
 Variant = tuple[str, Callable[[nn.Module], nn.Module]]
 
@@ -21,5 +22,5 @@ def compiled(model: nn.Module) -> nn.Module:
 
 # The first one is what the others are compared with.
 TRAINING: list[Variant] = [("torch", unchanged), ("converted", convert)]
-INFERENCE: list[Variant] = [*TRAINING]
+INFERENCE: list[Variant] = [*TRAINING, ("frozen", freeze)]
 COMPILED: list[Variant] = [("torch, compiled", compiled), ("compiled", lambda model: compiled(convert(model)))]
