@@ -1,9 +1,9 @@
 #include "common/parallel.h"
 #include "common/simd.h"
-#include "im2col/gather.h"
+#include "common/gemm/gather.h"
 #include "im2col/im2col.h"
 
-#define TORCHCONV_INL "im2col/grad_weight-inl.h"
+#define TORCHCONV_INL "common/gemm/grad_weight-inl.h"
 #include "common/foreach_isa.h"
 
 namespace torchconv::im2col {
