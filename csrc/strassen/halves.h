@@ -1,8 +1,18 @@
-// A product over pixels cut in two along its pixels, its channels and its outputs.
+// Winograd's form of Strassen's product of 2 x 2 blocks: 7 products and 15 sums.
+//   S1 = A21 + A22   S2 = S1 - A11   S3 = A11 - A21   S4 = A12 - S2
+//   T1 = B12 - B11   T2 = B22 - T1   T3 = B22 - B12   T4 = T2 - B21
+//   P1 = A11 B11   P2 = A12 B21   P3 = S4 B22   P4 = A22 T4   P5 = S1 T1   P6 = S2 T2   P7 = S3 T3
+//   C11 = P1 + P2   C12 = P1 + P6 + P5 + P3   C21 = P1 + P6 + P7 - P4   C22 = P1 + P6 + P7 + P5
+// The products are over pixels, channels and outputs, each cut in two.
 #pragma once
 #include "common/gemm/gather.h"
 
 namespace torchconv::strassen {
+
+// Which operand each product has, A's and B's, in the order of the products above; a sum S or T is named by its number.
+enum Operand { kBlock11, kBlock12, kBlock21, kBlock22, kSum1, kSum2, kSum3, kSum4 };
+constexpr Operand kLeft[7] = {kBlock11, kBlock12, kSum4, kBlock22, kSum1, kSum2, kSum3};
+constexpr Operand kRight[7] = {kBlock11, kBlock21, kBlock22, kSum4, kSum1, kSum2, kSum3};
 
 // f of a value of the type that is stored and summed in: float or double.
 template <class F>
@@ -19,6 +29,16 @@ inline bool is_one_row(const Gather& g) { return is_pointwise(g) && (g.layout ==
 // What halving cuts through: rows of that matrix, or images.
 inline int64_t divisible(const Gather& g) { return is_one_row(g) ? g.pixels() : g.N; }
 
+// The first `count` of them, out of divisible().
+inline Gather take(const Gather& whole, int64_t count) {
+  Gather g = flatten(whole);
+  if (is_one_row(whole))
+    g.N = 1, g.w.count = g.w.source = count;
+  else
+    g.N = count;
+  return g;
+}
+
 struct Halves {
   Gather g;  // sizes of a half, and the strides of the whole
   int64_t whole_channels, whole_outputs;
@@ -33,22 +53,16 @@ struct Halves {
 };
 
 inline Halves halve(const Gather& whole) {
+  const int64_t count = divisible(whole), half = half_of(count), start = count - half;
+  const bool row = is_one_row(whole);
   Halves h{};
-  h.g = flatten(whole), h.whole_channels = whole.channels, h.whole_outputs = whole.outputs;
+  h.g = take(whole, half), h.whole_channels = whole.channels, h.whole_outputs = whole.outputs;
   Gather& g = h.g;
-  const int64_t count = divisible(whole), start = count - half_of(count);
-  if (is_one_row(whole)) {
-    g.N = 1, g.w.count = g.w.source = half_of(count);
-    h.src_pixels = start * g.src_w, h.dst_pixels = start * g.dst_w, h.shared_pixels = shared_by_halves(count);
-  } else {
-    g.N = half_of(count);
-    h.src_pixels = start * g.src_n, h.dst_pixels = start * g.dst_n;
-    h.shared_pixels = shared_by_halves(count) * g.image();
-  }
   g.channels = half_of(whole.channels), g.outputs = half_of(whole.outputs);
-  h.dst_outputs = whole.outputs - g.outputs;
-  h.src_channels = (whole.channels - g.channels) * g.src_c;
+  h.src_pixels = start * (row ? g.src_w : g.src_n), h.src_channels = (whole.channels - g.channels) * g.src_c;
+  h.dst_pixels = start * (row ? g.dst_w : g.dst_n), h.dst_outputs = whole.outputs - g.outputs;
   h.w_channels = (whole.channels - g.channels) * g.w_in, h.w_outputs = h.dst_outputs * g.w_out;
+  h.shared_pixels = shared_by_halves(count) * (row ? 1 : g.image());
   h.shared_channels = shared_by_halves(whole.channels), h.shared_outputs = shared_by_halves(whole.outputs);
   return h;
 }

@@ -252,9 +252,13 @@ TORCHCONV_INLINE void product_nchw(const StrassenPlan<T>& plan, const TaskPixels
   const auto in_place = [&](int64_t c) { return p.own || panel_in_place<T>(g, p.pixels + c * L, p.rows - c * L); };
   for (int64_t k0 = 0; k0 < g.depth(); k0 += plan.depth) {
     const int64_t k1 = smaller(k0 + plan.depth, g.depth()), depth = k1 - k0;
-    for (int64_t c = 0; c < chunks; c += kColumnChunks)
-      if (!in_place(c))
-        pack_patches_nchw(g, src, p.runs + c, smaller(kColumnChunks, chunks - c), k0, k1, patches + c * L * depth);
+    for (int64_t c = 0, end; c < chunks; c = end) {
+      for (end = c; end < chunks && !in_place(end); end = smaller(end + kColumnChunks, chunks)) {
+      }
+      if (end > c) pack_patches_nchw(g, src, p.runs + c, end - c, k0, k1, patches + c * L * depth);
+      for (; end < chunks && in_place(end); end += kColumnChunks) {
+      }
+    }
     const auto panel = [&](int64_t c) {
       if (!in_place(c)) return Chunked<T>{patches + c * L * depth, L * depth};
       return Chunked<T>{src + p.pixels[c * L].source + p.pixels[c * L].w + k0 * g.src_c, L, g.src_c};

@@ -1,17 +1,13 @@
-// Winograd's form of Strassen's product of 2 x 2 blocks: 7 products and 15 sums.
-//   S1 = A21 + A22   S2 = S1 - A11   S3 = A11 - A21   S4 = A12 - S2
-//   T1 = B12 - B11   T2 = B22 - T1   T3 = B22 - B12   T4 = T2 - B21
-//   P1 = A11 B11   P2 = A12 B21   P3 = S4 B22   P4 = A22 T4   P5 = S1 T1   P6 = S2 T2   P7 = S3 T3
-//   C11 = P1 + P2   C12 = P1 + P6 + P5 + P3   C21 = P1 + P6 + P7 - P4   C22 = P1 + P6 + P7 + P5
+// Sums of blocks, once per instruction set; halves.h says which.
 namespace torchconv::ISA_NS {
 
 using strassen::Halves;
 using strassen::ImageBlocks;
 
-// Which operand each product has, A's and B's, in the order of the products above; a sum S or T is named by its number.
-enum Operand { kBlock11, kBlock12, kBlock21, kBlock22, kSum1, kSum2, kSum3, kSum4 };
-constexpr Operand kLeft[7] = {kBlock11, kBlock12, kSum4, kBlock22, kSum1, kSum2, kSum3};
-constexpr Operand kRight[7] = {kBlock11, kBlock21, kBlock22, kSum4, kSum1, kSum2, kSum3};
+using strassen::kLeft;
+using strassen::kRight;
+using strassen::kSum1;
+using strassen::Operand;
 
 enum class Side { left, right };
 
