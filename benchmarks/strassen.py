@@ -2,8 +2,8 @@
 
     python benchmarks/strassen.py [--shapes wide] [--only 3x3] [--pass fwd] [--dtype float32]
 
-One thread, and its CPU time: so processes beside it count for less, and a gain of 5% shows. "ratios" are im2col's time over
-strassen's in each memory format, "ratio" is their mean; "ratio_torch" is torch's best time over strassen's best.
+One thread, and its CPU time: so processes beside it count for less, and a gain of 5% shows. "ratios" are im2col's time
+over strassen's in each memory format, "ratio" is their mean; "ratio_torch" is torch's best time over strassen's best.
 """
 
 import random

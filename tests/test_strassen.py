@@ -10,7 +10,7 @@ from layouts import lay_out
 from reference import PASSES, add_bias, operands, result
 
 import torchconv
-from torchconv import TorchconvError, _C
+from torchconv import _C, TorchconvError
 
 OPERATORS = {name: getattr(torch.ops.torchconv, f"conv_{name}") for name in PASSES}
 case = cases.case

@@ -1,5 +1,6 @@
-// grad_w = grad_y^T x: blocks of grad_y are outputs by pixels, those of x pixels by channels. Each of the seven products
-// is the weight gradient of a problem of half the size, and all of them are in the workspace before they are summed up.
+// grad_w = grad_y^T x: blocks of grad_y are outputs by pixels, those of x pixels by channels. Each of the seven
+// products is the weight gradient of a problem of half the size, and all of them are in the workspace before they are
+// summed up.
 #include <algorithm>
 
 #include "common/gemm/grad_weight.h"
@@ -20,8 +21,8 @@ struct Plan {
   Gather even, rest;  // an even number of images (or pixels), and the last one of an odd number
   Halves h;
   bool has_rest;
-  int64_t rest_x, rest_y;                // where its operands begin
-  int64_t x_sum, y_sum, product;         // one of the sums of x and of grad_y, and one product
+  int64_t rest_x, rest_y;                      // where its operands begin
+  int64_t x_sum, y_sum, product;               // one of the sums of x and of grad_y, and one product
   int64_t y_sums, products, rest_at, scratch;  // where each begins; the sums of x are first
   int64_t bytes;
 };

@@ -16,8 +16,8 @@ static void sum_x(const ImageBlocks& im, const T* x, T* sums, int threads) {
   sum_images<Side::right>(im, x, blocks, sums, threads);
 }
 
-// The four blocks of the result for `count` elements of the products. Block 11 is stored last: where blocks share a place,
-// each of them may have it.
+// The four blocks of the result for `count` elements of the products. Block 11 is stored last: where blocks share a
+// place, each of them may have it.
 template <class V>
 TORCHCONV_INLINE void combine_products(const V* p, V* c) {
   const V p16 = p[0] + p[5], p167 = p16 + p[6];

@@ -80,13 +80,22 @@ struct ImageBlocks {
 
 inline ImageBlocks source_blocks(const Halves& h) {
   const Gather& g = h.g;
-  return {g.layout, g.N,     g.d.source * g.h.source * g.w.source, g.groups,       g.channels,     g.src_n,
+  return {g.layout, g.N,     g.d.source * g.h.source * g.w.source, g.groups,     g.channels,    g.src_n,
           g.src_w,  g.src_c, g.src_c * h.whole_channels,           h.src_pixels, h.src_channels};
 }
 inline ImageBlocks destination_blocks(const Halves& h) {
   const Gather& g = h.g;
-  return {g.layout, g.N,     g.image(),                  g.groups,     g.outputs, g.dst_n,
-          g.dst_w,  g.dst_c, g.dst_c * h.whole_outputs, h.dst_pixels, h.dst_outputs * g.dst_c};
+  return {g.layout,
+          g.N,
+          g.image(),
+          g.groups,
+          g.outputs,
+          g.dst_n,
+          g.dst_w,
+          g.dst_c,
+          g.dst_c * h.whole_outputs,
+          h.dst_pixels,
+          h.dst_outputs * g.dst_c};
 }
 
 // The gather whose source is a sum of source blocks, or whose destination is one of destination blocks: dense tensors.

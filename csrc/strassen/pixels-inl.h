@@ -1,9 +1,9 @@
 // Seven products over half the pixels, half the channels and half the outputs, instead of eight.
 //
-// A task takes the same pixels of both halves, and the same outputs: it makes all four blocks of its part of the result,
-// which stay in L2 until they are stored. So the sums of products cost no memory traffic. Sums of weights are made while
-// weights are packed. Sums of the source are made by each task for its own pixels where the kernel is 1x1; elsewhere
-// pixels share their patches, so the sums are whole tensors, made first.
+// A task takes the same pixels of both halves, and the same outputs: it makes all four blocks of its part of the
+// result, which stay in L2 until they are stored. So the sums of products cost no memory traffic. Sums of weights are
+// made while weights are packed. Sums of the source are made by each task for its own pixels where the kernel is 1x1;
+// elsewhere pixels share their patches, so the sums are whole tensors, made first.
 #include "common/simd-inl.h"
 #include "common/gemm/micro-inl.h"
 #include "common/gemm/patches-inl.h"
@@ -19,18 +19,19 @@ template <class T>
 constexpr int64_t kHalfOutputs = 2048 / sizeof(T);
 constexpr int64_t kPastCachesBytes = 6 << 20;  // results larger than this are written past the caches, as in im2col
 
-static_assert(kHalfPixels <= kDepthBlock<double> && kHalfPanels * kColumnChunks <= kDepthBlock<double> / kChunk<double>);
+static_assert(kHalfPixels <= kDepthBlock<double> &&
+              kHalfPanels * kColumnChunks <= kDepthBlock<double> / kChunk<double>);
 
 template <class T>
 struct StrassenPlan {
   int64_t pixels, outputs, depth;  // of a task, in each half
   int64_t pixel_blocks, output_blocks, threads;
-  bool own_sums;    // each task sums the source for itself
+  bool own_sums;  // each task sums the source for itself
   bool past_caches;
-  int64_t pitch;    // of own sums: from one pixel to the next in channels_last, from one channel to the next in NCHW
+  int64_t pitch;  // of own sums: from one pixel to the next in channels_last, from one channel to the next in NCHW
   // Elements: shared, then per thread.
   int64_t sum, sums, weights, matrix;  // one sum of the source, and all four; all packed weights, one matrix of them
-  int64_t own, patches, block;    // one of own sums; one block of results
+  int64_t own, patches, block;         // one of own sums; one block of results
 
   int64_t per_thread() const { return (own_sums ? 4 * own : 0) + patches + 3 * block; }
   int64_t bytes() const { return (sums + weights + threads * per_thread()) * int64_t(sizeof(T)); }
@@ -93,8 +94,8 @@ static void pack_blocks(const Halves& h, const T* w, int64_t o0, int64_t o1, int
   for (int64_t tap = 0; h.shared_channels && tap < g.taps(); ++tap)
     for (T* block : {blocks[2], blocks[3]})
       for (int64_t o = o0; o < (nhwc ? o0 + lanes : o1); ++o)
-        block[nhwc ? o / L * L * g.depth() + tap * g.channels * L + o % L
-                   : tap / L * L * g.outputs + o * L + tap % L] = 0;
+        block[nhwc ? o / L * L * g.depth() + tap * g.channels * L + o % L : tap / L * L * g.outputs + o * L + tap % L] =
+            0;
   const auto sum = [&](int64_t at, int64_t count) {
     const T* from[4];
     T* out[4];
@@ -145,8 +146,8 @@ static void sum_own(const Halves& h, const StrassenPlan<T>& plan, const T* src, 
 
 // ---- The result ----
 
-// The four blocks of the result out of three blocks in the scratch: u holds P1, P1 + P6 or P1 + P6 + P7 by then, v P5, and
-// t the product that was just made.
+// The four blocks of the result out of three blocks in the scratch: u holds P1, P1 + P6 or P1 + P6 + P7 by then, v P5,
+// and t the product that was just made.
 template <int Quarter, class V>
 TORCHCONV_INLINE V combine(V u, V v, V t) {
   return Quarter == 0 ? u + t : Quarter == 1 ? u + v + t : Quarter == 2 ? u - t : u + v;
@@ -212,8 +213,8 @@ static void store_quarter_nchw(const Destination<T>& to, const T* u, const T* v,
 // ---- Products ----
 
 // acc = or += patches * weights for outputs [o0, o1). done(at, ...) is called for each panel or tile as it is complete;
-// `at` is its place in a block of results. `reuse`: only done() looks at acc, so that a panel or tile may be overwritten
-// by the next, unless sums go on from one block of the depth to the next.
+// `at` is its place in a block of results. `reuse`: only done() looks at acc, so that a panel or tile may be
+// overwritten by the next, unless sums go on from one block of the depth to the next.
 template <class T, class Done>
 TORCHCONV_INLINE void product_nhwc(const StrassenPlan<T>& plan, const TaskPixels<T>& p, const T* src, bool in_place,
                                    const T* packed, int64_t o0, int64_t o1, T* patches, T* acc, bool accumulate,
@@ -224,8 +225,8 @@ TORCHCONV_INLINE void product_nhwc(const StrassenPlan<T>& plan, const TaskPixels
   for (int64_t k0 = 0; k0 < g.depth(); k0 += plan.depth) {
     const int64_t k1 = smaller(k0 + plan.depth, g.depth());
     if (!in_place) pack_patches_nhwc(g, src, p.pixels, p.rows, k0, k1, patches);
-    const Chunked<T> a = in_place ? Chunked<T>{src + p.pixels[0].w * g.src_w + k0, L, g.src_w}
-                                  : Chunked<T>{patches, p.rows * L};
+    const Chunked<T> a =
+        in_place ? Chunked<T>{src + p.pixels[0].w * g.src_w + k0, L, g.src_w} : Chunked<T>{patches, p.rows * L};
     for (int64_t o = o0; o < o1; o += kColumns<T>) {
       const int chunks = int(smaller(ceil_div(o1 - o, L), kColumnChunks));
       const Chunked<T> b{packed + o * g.depth() + k0 * L, g.depth() * L};
@@ -355,7 +356,7 @@ static int64_t strassen_workspace(const Gather& whole) {
 
 template <class T>
 static void run_strassen(const Gather& whole, const T* src, const T* w, const T* bias, T* dst, void* workspace,
-                       bool summed) {
+                         bool summed) {
   constexpr int L = kChunk<T>;
   const Halves h = strassen::halve(whole);
   const Gather& g = h.g;
@@ -376,9 +377,9 @@ static void run_strassen(const Gather& whole, const T* src, const T* w, const T*
   parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
     const int64_t group = task / blocks, m = task % blocks / plan.output_blocks * plan.pixels,
                   o = task % plan.output_blocks * plan.outputs, output = group * h.whole_outputs;
-    const StrassenOperands<T> op{src + group * h.whole_channels * g.src_c, sums + group * g.channels * summed_source.src_c,
-                                 packed + group * 7 * plan.matrix, bias ? bias + output : nullptr,
-                                 dst + output * g.dst_c};
+    const StrassenOperands<T> op{src + group * h.whole_channels * g.src_c,
+                                 sums + group * g.channels * summed_source.src_c, packed + group * 7 * plan.matrix,
+                                 bias ? bias + output : nullptr, dst + output * g.dst_c};
     strassen_task(h, plan, op, m, smaller(m + plan.pixels, g.pixels()), o, smaller(o + plan.outputs, g.outputs),
                   scratch + thread * plan.per_thread());
     if (plan.past_caches) stream_fence();

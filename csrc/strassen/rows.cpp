@@ -43,8 +43,8 @@ static double cost_grad_weight(const ConvProblem& p) {
   return 20e-6 + cost_of_im2col(p) * (1 + 400 / (double(std::min(p.Kg(), p.Cg())) * p.T * p.R * p.S));
 }
 
-// Sums of four operands and of four products lose more than the products themselves: the factors fit float32 and float64
-// for 2 to 4,096 products per output, within a factor of 1.3.
+// Sums of four operands and of four products lose more than the products themselves: the factors fit float32 and
+// float64 for 2 to 4,096 products per output, within a factor of 1.3.
 static double error(const ConvProblem& p) {
   return (p.dtype == DType::f64 ? 1.1e-16 : 6e-8) * (4 + 1.75 * std::sqrt(p.products_per_output()));
 }

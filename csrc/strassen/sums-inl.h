@@ -43,14 +43,15 @@ template <Side side, class T>
 static void sum_images(const ImageBlocks& im, const T* image, const int64_t* blocks, T* sums, int threads) {
   const int64_t pixels = im.N * im.plane, at_once = 64;
   const auto sum_run = [&](int64_t from, int64_t to, int64_t count) {
-    const T *run[4];
+    const T* run[4];
     T* out[4];
     for (int q = 0; q < 4; ++q) run[q] = image + blocks[q] + from, out[q] = sums + q * im.elements() + to;
     sum_runs<side>(run, out, count);
   };
   if (im.layout == Layout::nchw)
     return parallel_tasks(im.N * im.groups * im.channels, threads, [&](int64_t task, int) {
-      const int64_t n = task / (im.groups * im.channels), group = task / im.channels % im.groups, c = task % im.channels;
+      const int64_t n = task / (im.groups * im.channels), group = task / im.channels % im.groups,
+                    c = task % im.channels;
       sum_run(n * im.stride_n + group * im.stride_group + c * im.stride_c, task * im.plane, im.plane);
     });
   parallel_tasks(ceil_div(pixels, at_once), threads, [&](int64_t task, int) {

@@ -23,7 +23,8 @@ void fill_unreached(const ConvProblem& p, const void* bias, void* grad_x) {
   int64_t reached = 0;
   for_each_phase(p, [&](const Gather& g) { reached += g.pixels(); });
   if (reached == p.N * p.D * p.H * p.W) return;
-  dispatch_dtype(p.dtype, [&](auto s) { fill(p, static_cast<const decltype(s)*>(bias), static_cast<decltype(s)*>(grad_x)); });
+  dispatch_dtype(p.dtype,
+                 [&](auto s) { fill(p, static_cast<const decltype(s)*>(bias), static_cast<decltype(s)*>(grad_x)); });
 }
 
 }  // namespace torchconv
