@@ -47,8 +47,9 @@ def run(pass_, c, a, b, bias=None, algo="strassen"):
 
 
 @pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
-@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize(
+    "dtype, layout", [(torch.float32, "nchw"), (torch.float32, "nhwc"), (torch.float64, "nhwc")], ids=str
+)
 @pytest.mark.parametrize("pass_", PASSES)
 @pytest.mark.parametrize("c", CASES, ids=str)
 def test_exact_on_integers(c, pass_, dtype, layout, isa):
