@@ -41,9 +41,9 @@ def torchs(pass_: str, s: Shape, x: Tensor, w: Tensor, grad_y: Tensor) -> Callab
     )  # fmt: skip
 
 
-def error(pass_: str, s: Shape, algo: str, dtype: torch.dtype) -> float:
-    """max|y - ref| / max|ref| against float64, for a batch of one."""
-    one = Shape(**{**vars(s), "N": 1})
+def error(pass_: str, s: Shape, algo: str, dtype: torch.dtype, batch: int = 1) -> float:
+    """max|y - ref| / max|ref| against float64, for a batch of one, or more where an algorithm needs them."""
+    one = Shape(**{**vars(s), "N": batch})
     x, w, grad_y = (torch.randn(size).to(dtype) for size in (one.x_size, one.w_size, one.y_size))
     result = ours(pass_, one, algo, x, w, grad_y)()
     exact = torchs(pass_, one, x.double(), w.double(), grad_y.double())()

@@ -11,6 +11,7 @@ namespace torchconv {
 
 // In the order in which explain() lists them: each folder under csrc/ adds its own through one function.
 void add_im2col_rows();
+void add_strassen_rows();
 void add_reference_rows();
 
 static std::deque<Row>& table() {
@@ -33,6 +34,7 @@ void add_row(const Row& row) { table().push_back(row); }
 const std::deque<Row>& rows() {
   static const bool filled = [] {
     add_im2col_rows();
+    add_strassen_rows();
     add_reference_rows();
     return true;
   }();

@@ -33,7 +33,7 @@ OPERATORS = [
 ]
 # How far includes may lead: from a folder of csrc into which others. registry.h holds the types of a row.
 INCLUDES = {"common": {"common"}, "cuda": {"common", "cuda", "registry.h"}}
-SEES_TORCH = {"tensors.h", "profile.h", "profile.cpp", "common/parallel.cpp", "cuda/ops.cpp"}
+SEES_TORCH = {"tensors.h", "profile.h", "common/parallel.cpp", "cuda/ops.cpp"}
 
 
 def blocks(page: Path, language: str) -> list[str]:

@@ -2,8 +2,8 @@
 // each added to its place in a strip of grad_x rows that one task owns and that stays in L2.
 #include "common/simd-inl.h"
 #include "common/gemm/micro-inl.h"
-#include "im2col/patches-inl.h"
-#include "im2col/turn-inl.h"
+#include "common/gemm/patches-inl.h"
+#include "common/gemm/turn-inl.h"
 
 namespace torchconv::ISA_NS {
 
@@ -137,7 +137,7 @@ static void add_plane(const ConvProblem& p, const Gather& g, const Col2imPlan& p
 template <class S, class T = Compute<S>>
 static void run_col2im(const ConvProblem& p, const S* grad_y, const S* w, const S* bias, S* grad_x, void* workspace) {
   const Col2imPlan plan = plan_col2im<S>(p);
-  const Gather g = im2col::forward_gather(p);
+  const Gather g = forward_gather(p);
   T* packed = (T*)workspace;
   const auto weights_of = [&](int64_t t) { return packed + t * plan.columns * p.K; };
   for (int64_t t = 0; t < p.T; ++t) pack_columns(p, w + t * p.w_stride[2], plan.columns, weights_of(t));

@@ -1,6 +1,6 @@
 // grad_input where x has few channels (a stem): one product for all taps, then scattered (col2im).
 #pragma once
-#include "im2col/gather.h"
+#include "common/gemm/gather.h"
 
 namespace torchconv::im2col {
 

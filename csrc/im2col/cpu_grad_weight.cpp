@@ -1,34 +1,18 @@
-#include "common/parallel.h"
-#include "common/simd.h"
-#include "im2col/gather.h"
+#include "common/gemm/grad_weight.h"
 #include "im2col/im2col.h"
-
-#define TORCHCONV_WITH_BF16
-#define TORCHCONV_INL "im2col/grad_weight-inl.h"
-#include "common/foreach_isa.h"
 
 namespace torchconv::im2col {
 
 void run_grad_weight(const ConvProblem& p, const ConvOperands& o) {
-  dispatch_dtype(p.dtype, [&](auto s) {
-    using S = decltype(s);
-    TORCHCONV_DISPATCH_BF16(S, p.isa, run_grad_weight, flatten(forward_gather(p)), (const S*)o.a, (const S*)o.b,
-                            (S*)o.out, o.workspace);
-  });
+  torchconv::run_grad_weight(p.isa, p.dtype, flatten(forward_gather(p)), o.a, o.b, o.out, o.workspace);
 }
 
 int64_t workspace_grad_weight(const ConvProblem& p) {
-  return dispatch_dtype(p.dtype, [&](auto s) {
-    using S = decltype(s);
-    return TORCHCONV_DISPATCH_BF16(S, p.isa, grad_weight_workspace<S>, flatten(forward_gather(p)));
-  });
+  return grad_weight_workspace(p.isa, p.dtype, flatten(forward_gather(p)));
 }
 
 double tile_macs_grad_weight(const ConvProblem& p) {
-  return dispatch_dtype(p.dtype, [&](auto s) {
-    using S = decltype(s);
-    return TORCHCONV_DISPATCH_BF16(S, p.isa, grad_weight_tile_macs<S>, flatten(forward_gather(p)));
-  });
+  return grad_weight_tile_macs(p.isa, p.dtype, flatten(forward_gather(p)));
 }
 
 }  // namespace torchconv::im2col

@@ -5,8 +5,8 @@
 #include "common/simd-inl.h"
 #include "common/activation-inl.h"
 #include "common/gemm/micro-inl.h"
-#include "im2col/patches-inl.h"
-#include "im2col/weights-inl.h"
+#include "common/gemm/patches-inl.h"
+#include "common/gemm/weights-inl.h"
 
 namespace torchconv::ISA_NS {
 
@@ -39,7 +39,7 @@ struct PixelPlan {
 // A 1x1 convolution of stride 1 in channels_last reads x as the matrix it already is.
 template <class S>
 TORCHCONV_INLINE bool usable_in_place(const Gather& g) {
-  return kPackedAsStored<S> && g.layout == Layout::nhwc && im2col::is_pointwise(g) &&
+  return kPackedAsStored<S> && g.layout == Layout::nhwc && is_pointwise(g) &&
          whole_steps<Packed<S>>(g.channels) == g.channels;
 }
 
@@ -89,7 +89,7 @@ static PixelPlan plan_pixels(const Gather& g) {
 template <class P>
 static Gather first_part(const Gather& g) {
   const int64_t most = kWeightBytes * g.threads / int64_t(sizeof(P));
-  Gather part = im2col::flatten(g);
+  Gather part = flatten(g);
   if (g.packed) return part;
   part.groups = smaller(g.groups, larger(most / group_weights<P>(g), 1));
   if (group_weights<P>(g) > most)
@@ -249,15 +249,6 @@ static void store_nchw(const Gather& g, const Operands<S>& op, const T* tile, in
       store_chunk<S, Stream>(op, tile + i * kColumns<T> + c * kChunk<T>, runs[c], (o + i) * g.dst_c,
                              g.w.dst_every * g.dst_w, add);
   }
-}
-
-// Whether the pixels of a panel are B as they stand: of a pointwise problem, all in one image, and not so far apart
-// from channel to channel that they share a few sets of the caches. ResNet-50's 1x1 layers: 1.08x of packing every
-// panel.
-template <class S, class T = Compute<S>>
-TORCHCONV_INLINE bool panel_in_place(const Gather& g, const Pixel* pixels, int64_t count) {
-  return kComputedAsStored<S> && im2col::is_pointwise(g) && count >= kColumns<T> &&
-         pixels[0].source == pixels[kColumns<T> - 1].source && g.src_c * int64_t(sizeof(T)) % 4096 != 0;
 }
 
 template <class S, class P = Packed<S>, class T = Compute<S>>

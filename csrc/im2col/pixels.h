@@ -1,6 +1,6 @@
 // The driver shared by forward and grad_input: a matrix product over the pixels of a Gather.
 #pragma once
-#include "im2col/gather.h"
+#include "common/gemm/gather.h"
 
 namespace torchconv::im2col {
 

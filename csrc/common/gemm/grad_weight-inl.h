@@ -5,8 +5,8 @@
 // order of grad_w in memory in either layout.
 #include "common/simd-inl.h"
 #include "common/gemm/micro-inl.h"
-#include "im2col/patches-inl.h"
-#include "im2col/turn-inl.h"
+#include "common/gemm/patches-inl.h"
+#include "common/gemm/turn-inl.h"
 
 namespace torchconv::ISA_NS {
 
@@ -18,7 +18,7 @@ constexpr int64_t kSplitBytes = 1 << 20;  // up to here each thread sums its own
 // to hold a block. In NCHW it is A, an image at a time: not where images are small, since the sum would be cut short.
 template <class S>
 TORCHCONV_INLINE bool x_in_place(const Gather& g) {
-  if (!kPackedAsStored<S> || !im2col::is_pointwise(g)) return false;
+  if (!kPackedAsStored<S> || !is_pointwise(g)) return false;
   if (g.layout == Layout::nchw) return g.w.count >= 8 * kChunk<S> && whole_steps<Packed<S>>(g.w.count) == g.w.count;
   return kComputedAsStored<S> && g.channels % kChunk<S> == 0 && g.src_w * int64_t(sizeof(S)) <= 1024;
 }

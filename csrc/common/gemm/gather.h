@@ -8,7 +8,7 @@
 
 #include "common/problem.h"
 
-namespace torchconv::im2col {
+namespace torchconv {
 
 // One spatial axis: destination pixel  dst_first + p * dst_every,  p in [0, count), sums over the
 // taps  i in [0, taps)  kernel index first + i * every  times  source index p * step + offset + i * delta.
@@ -115,4 +115,4 @@ inline Gather flatten(const Gather& g) {
   return flat;
 }
 
-}  // namespace torchconv::im2col
+}  // namespace torchconv
