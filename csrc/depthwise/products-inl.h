@@ -99,10 +99,10 @@ TORCHCONV_INLINE void add_line_of_tap(const Line<S>& l, int64_t i) {
             load_lanes<whole>(x + k * x_step + v * L, l.lanes) * load_lanes<whole>(y + k * l.y_step + v * L, l.lanes);
   for (; u < end; ++u, x += x_step, y += l.y_step)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) sum[0][v] += load_lanes<whole>(x + v * L, l.lanes) * load_lanes<whole>(y + v * L, l.lanes);
+    for (int v = 0; v < V; ++v)
+      sum[0][v] += load_lanes<whole>(x + v * L, l.lanes) * load_lanes<whole>(y + v * L, l.lanes);
 #pragma GCC unroll 2
-  for (int v = 0; v < V; ++v)
-    store(to + v * L, load(to + v * L) + ((sum[0][v] + sum[1][v]) + (sum[2][v] + sum[3][v])));
+  for (int v = 0; v < V; ++v) store(to + v * L, load(to + v * L) + ((sum[0][v] + sum[1][v]) + (sum[2][v] + sum[3][v])));
 }
 
 // All taps of a line. J: how many there are, or 0 for any number. Stride: 1 or 2, without dilation; or 0 for any stride

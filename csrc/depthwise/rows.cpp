@@ -40,6 +40,8 @@ void add_depthwise_rows() {
   add_row({"depthwise", Pass::fwd, Device::cpu, supports, cost, error, workspace_fwd, run_fwd, true});
   add_row(
       {"depthwise", Pass::grad_input, Device::cpu, supports, cost, error, workspace_grad_input, run_grad_input, true});
+  add_row({"depthwise", Pass::grad_weight, Device::cpu, supports, cost, error, workspace_grad_weight, run_grad_weight,
+           true});
 }
 
 }  // namespace torchconv
