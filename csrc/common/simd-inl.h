@@ -93,16 +93,22 @@ TORCHCONV_INLINE void stream(S* p, Vector<Compute<S>> v) {
 TORCHCONV_INLINE void stream_fence() {}
 #endif
 
-// One element in every lane. The empty asm keeps the broadcast in a register: folded into each
-// FMA as a memory operand it would be loaded once per FMA instead of once per row.
-template <class T>
-TORCHCONV_INLINE Vector<T> broadcast(const T* p) {
-  Vector<T> v = *p - Vector<T>{};
+// Keeps a value that was loaded in a register: folded into each FMA as a memory operand it would be loaded once per
+// FMA.
+template <class V>
+TORCHCONV_INLINE void keep_in_register(V& v) {
 #if TORCHCONV_ISA == 2
   asm("" : "+v"(v));
 #elif defined(__x86_64__)
   asm("" : "+x"(v));
 #endif
+}
+
+// One element in every lane.
+template <class T>
+TORCHCONV_INLINE Vector<T> broadcast(const T* p) {
+  Vector<T> v = *p - Vector<T>{};
+  keep_in_register(v);
   return v;
 }
 

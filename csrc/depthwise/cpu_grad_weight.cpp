@@ -12,14 +12,14 @@ namespace torchconv::depthwise {
 void run_grad_weight(const ConvProblem& p, const ConvOperands& o) {
   dispatch_dtype(p.dtype, [&](auto s) {
     using S = decltype(s);
-    TORCHCONV_DISPATCH_ISA(isa_for(p), run_grad_weight, p.layout, weights_of(p), (const S*)o.a, (const S*)o.b,
-                           (S*)o.out, o.workspace);
+    TORCHCONV_DISPATCH_ISA(p.isa, run_grad_weight, way_for(p), weights_of(p), (const S*)o.a, (const S*)o.b, (S*)o.out,
+                           o.workspace);
   });
 }
 
 int64_t workspace_grad_weight(const ConvProblem& p) {
   return dispatch_dtype(p.dtype, [&](auto s) {
-    return TORCHCONV_DISPATCH_ISA(isa_for(p), grad_weight_workspace<decltype(s)>, p.layout, weights_of(p));
+    return TORCHCONV_DISPATCH_ISA(p.isa, grad_weight_workspace<decltype(s)>, way_for(p), weights_of(p));
   });
 }
 

@@ -11,17 +11,16 @@ namespace torchconv::depthwise {
 
 void run_images(const ConvProblem& p, const ConvOperands& o) {
   const Images g = images_of(p);
-  const Isa isa = isa_for(p);
   dispatch_dtype(p.dtype, [&](auto s) {
     using S = decltype(s);
-    TORCHCONV_DISPATCH_ISA(isa, run_images, p.layout, g, (const S*)o.a, (const S*)o.b, (const S*)o.bias, (S*)o.out,
+    TORCHCONV_DISPATCH_ISA(p.isa, run_images, way_for(p), g, (const S*)o.a, (const S*)o.b, (const S*)o.bias, (S*)o.out,
                            o.workspace);
   });
 }
 
 int64_t images_workspace(const ConvProblem& p) {
   return dispatch_dtype(p.dtype, [&](auto s) {
-    return TORCHCONV_DISPATCH_ISA(isa_for(p), images_workspace<decltype(s)>, p.layout, images_of(p));
+    return TORCHCONV_DISPATCH_ISA(p.isa, images_workspace<decltype(s)>, way_for(p), images_of(p));
   });
 }
 

@@ -137,7 +137,7 @@ static void run_images_nchw(const Images& g, const S* src, const S* w, const S* 
   const int64_t src_plane = g.h.in * g.w.in, to_plane = g.h.out * g.w.out;
   parallel_tasks(tasks, g.threads, [&](int64_t task, int thread) {
     const PixelPieces<S> s(g, planes, workspace, thread);
-    zero_strip(s.strips, s.w - s.strips);
+    zero(s.strips, s.w - s.strips);
     for (int64_t unit = task * units / tasks; unit < (task + 1) * units / tasks; ++unit) {
       const int64_t plane = unit / planes.strips, begin = unit % planes.strips * planes.strip;
       const int64_t end = smaller(begin + planes.strip, g.h.out), n = plane / g.results, o = plane % g.results;

@@ -66,10 +66,18 @@ inline Range rows_between(const Axis& h, int64_t begin, int64_t end) {
   return all.size() ? all : Range{0, 0};
 }
 
-// The rows of a narrow map fill half a vector of AVX2 or more, but less of AVX-512, and Zen 4 is as fast with either.
-inline Isa isa_for(const ConvProblem& p) {
-  const int64_t lanes = 64 / (p.dtype == DType::f64 ? 8 : 4);
-  return p.isa == Isa::avx512 && p.layout == Layout::nchw && p.Q <= lanes / 2 ? Isa::avx2 : p.isa;
+// nhwc: lanes are channels. nchw: lanes are neighbours along W. turned: small NCHW maps, turned to nhwc in the
+// workspace.
+enum class Way { nhwc, nchw, turned };
+
+// For turned maps: the pixels of x and y together, so that a block of them (128 bytes each) stays in an L2 cache of
+// 512 KiB; and the fewest channels.
+constexpr int64_t kMostTurned = 2048, kFewestTurned = 8;
+
+inline Way way_for(const ConvProblem& p) {
+  if (p.layout == Layout::nhwc) return Way::nhwc;
+  const bool small = p.H <= kMostTurned && p.W <= kMostTurned && p.H * p.W + p.P * p.Q <= kMostTurned;
+  return small && p.K == p.C && p.C >= kFewestTurned ? Way::turned : Way::nchw;
 }
 
 }  // namespace torchconv::depthwise

@@ -11,7 +11,7 @@ static std::string supports(const ConvProblem& p) {
   if (p.has_depth()) return "it works on planes, and 3-D images have depth";
   if (p.layout == Layout::nhwc && p.K != p.C)
     return join("it has ", p.Kg(), " outputs per channel; in channels_last it takes 1");
-  if (p.layout == Layout::nchw) {
+  if (depthwise::way_for(p) == depthwise::Way::nchw) {
     const bool adjoint = p.pass == Pass::grad_input;
     const depthwise::Planes planes(depthwise::height(p, adjoint), depthwise::width(p, adjoint), adjoint ? p.Kg() : 1,
                                    p.dtype == DType::f64 ? 8 : 4);

@@ -1,20 +1,9 @@
 // What every kernel here does at heart: a block of places, in registers, takes in the taps that reach it. In
 // channels_last the lanes are channels and the places of a block follow each other along W; in NCHW the lanes are
 // neighbours along W and the places follow each other along H. Taps along the axis of the block are "inner".
-#include "common/simd-inl.h"
-#include "common/cut-inl.h"
+#include "depthwise/blocks-inl.h"
 
 namespace torchconv::ISA_NS {
-
-using depthwise::Axis;
-using depthwise::Phase;
-using depthwise::Range;
-
-// Places of a block. 7 divides the maps of most networks; with two vectors of channels it makes 14 sums, which with 14
-// weights (7 taps) fit the 32 registers of AVX-512, and with one vector 7 + 7 fit the 16 of AVX2.
-constexpr int kBlock = 7;
-constexpr int kLongest = 7;  // taps whose weights are in registers together
-constexpr int kChannelVectors = TORCHCONV_ISA == 2 ? 2 : 1;
 
 // A tap along the outer axis: where the block's position 0 is, and the weight of its first inner tap.
 template <class S, class T>
@@ -48,7 +37,7 @@ TORCHCONV_INLINE void add_taps(const S* src, const T* w, const InnerTaps& k, int
     if (uint64_t(j - begin) >= exist) continue;
     Vector<T> x[V];
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) x[v] = load(src + v * L);
+    for (int v = 0; v < V; ++v) x[v] = load(src + v * L), keep_in_register(x[v]);
 #pragma GCC unroll 16
     for (int u = 0; u < kBlock; ++u) {
       const int i = j - u * Stride;
@@ -93,7 +82,7 @@ TORCHCONV_INLINE void sum_taps(const OuterTap<S, T>* outer, int64_t outer_taps, 
       add_taps<J, Stride, V, channels>(src, w, k, 0, sum);
     } else {
       int64_t i = 0;
-      for (; i + kLongest <= k.taps; i += kLongest) add_taps<kLongest, Stride, V, channels>(src, w, k, i, sum);
+      for (; i + kTapsAtOnce <= k.taps; i += kTapsAtOnce) add_taps<kTapsAtOnce, Stride, V, channels>(src, w, k, i, sum);
       for (; i < k.taps; ++i) add_taps<1, Stride, V, channels>(src, w, k, i, sum);
     }
   }
