@@ -31,13 +31,14 @@ struct Planes {
     result_length = ceil_to((w.out - 1) / (w.adjoint ? w.stride : 1) + 1, kMostLanes);
     const int64_t block = kPlaces * (h.adjoint ? h.stride : 1);
     strip = h.out;
-    while (strip > block && rows_of(h, strip) * pitch * joined * item > kStripBytes)
+    while (strip > block && bytes_of(rows_of(h, strip)) > kStripBytes)
       strip = std::max(block, ceil_to(strip / 2, block));
     strip = std::min(strip, h.out);
     strips = (h.out + strip - 1) / strip, rows = rows_of(h, strip);
   }
 
-  int64_t bytes() const { return rows * pitch * joined * item; }
+  double bytes_of(int64_t rows) const { return double(rows) * double(pitch) * double(joined * item); }
+  double bytes() const { return bytes_of(rows); }
 
   // How many rows of the source a strip of places takes.
   static int64_t rows_of(const Axis& h, int64_t strip) {

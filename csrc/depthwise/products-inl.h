@@ -114,6 +114,8 @@ static void add_products(const Lines<S>& l) {
     i = J;
   } else if constexpr (Stride > 0) {
     for (; i + kTapsAtOnce <= l.taps; i += kTapsAtOnce) add_lines<kTapsAtOnce, Stride, V, whole>(l, i);
+    if (i + 5 <= l.taps) add_lines<5, Stride, V, whole>(l, i), i += 5;
+    if (i + 3 <= l.taps) add_lines<3, Stride, V, whole>(l, i), i += 3;
   }
   for (; i < l.taps; ++i) add_lines_of_tap<V, whole>(l, i);
 }

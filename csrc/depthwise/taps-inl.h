@@ -83,6 +83,8 @@ TORCHCONV_INLINE void sum_taps(const OuterTap<S, T>* outer, int64_t outer_taps, 
     } else {
       int64_t i = 0;
       for (; i + kTapsAtOnce <= k.taps; i += kTapsAtOnce) add_taps<kTapsAtOnce, Stride, V, channels>(src, w, k, i, sum);
+      if (i + 5 <= k.taps) add_taps<5, Stride, V, channels>(src, w, k, i, sum), i += 5;
+      if (i + 3 <= k.taps) add_taps<3, Stride, V, channels>(src, w, k, i, sum), i += 3;
       for (; i < k.taps; ++i) add_taps<1, Stride, V, channels>(src, w, k, i, sum);
     }
   }
