@@ -96,6 +96,11 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         **{f"{pass_}_geomean": [row for row in rows if row["pass"] == pass_] for pass_ in PASSES},
         "pointwise_nchw_geomean": [row for row in single if row["layer"].startswith("1x1")],
         "stem_backward": [row for row in rows if row["layer"].startswith("stem") and row["pass"] == "backward"],
+        **{
+            f"{kind}_{pass_}": [row for row in rows if row["layer"].startswith(f"{kind}_") and row["pass"] == pass_]
+            for kind in ("dw3x3", "dw5x5", "dw7x7", "dw13x13", "dw31x31")
+            for pass_ in ("fwd", "backward")
+        },
     }
     figures: dict[str, Any] = {"worst_is": f"{worst['layer']} {worst['pass']}", "clean_samples": {}}
     for name, group in groups.items():

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,32 @@ def test_resnet50_shapes_are_the_networks_own():
     assert listed == found and sum(found.values()) == 53
 
 
+def depthwise_layers(build) -> Counter:
+    """(C, H, W, kernel size, stride, padding) of a network's depthwise layers on 224 x 224 images."""
+    found: Counter = Counter()
+
+    def count(module, inputs, _):
+        found[(*inputs[0].shape[1:], module.kernel_size[0], module.stride[0], module.padding[0])] += 1
+
+    with torch.device("meta"):
+        model = build().eval()
+        for module in model.modules():
+            if isinstance(module, torch.nn.Conv2d) and module.groups == module.in_channels == module.out_channels > 1:
+                module.register_forward_hook(count)
+        model(torch.empty(1, 3, 224, 224))
+    return found
+
+
+def test_depthwise_shapes_are_the_networks_own():
+    networks = {3: "mobilenet_v2", 5: "efficientnet_b0", 7: "convnext_tiny"}
+    found = {size: depthwise_layers(getattr(torchvision.models, name)) for size, name in networks.items()}
+    expected = {key: times for size, layers in found.items() for key, times in layers.items() if key[3] == size}
+    shapes = harness.read_shapes("depthwise")
+    assert all(s.C == s.K == s.groups and s.R == s.S and s.dil == 1 for s in shapes)
+    listed = {(s.C, s.H, s.W, s.R, s.stride, s.pad): s.count for s in shapes if s.R in networks}
+    assert listed == expected
+
+
 def test_measure_takes_the_median_of_each_call():
     timings = harness.measure({"slow": lambda: time.sleep(0.02), "fast": lambda: time.sleep(0.001)}, samples=3, limit=5)
     assert timings["slow"].seconds >= 0.02 > timings["fast"].seconds >= 0.001
@@ -127,10 +154,17 @@ SMALL = {
 @pytest.mark.parametrize("script", {shlex.split(bar["run"])[0]: None for bar in SETTINGS["bars"]})
 def test_benchmark_gives_the_figures_that_bars_name(script):
     figures = json.loads(benchmark(script, *shlex.split(SMALL[script])))
-    named = {bar["figure"] for bar in SETTINGS["bars"] if bar["run"].startswith(script)}
-    named |= {bar["detail"] for bar in SETTINGS["bars"] if bar["run"].startswith(script) and "detail" in bar}
+    runs = [bar for bar in SETTINGS["bars"] if bar["run"].startswith(script) and "depthwise" not in bar["run"]]
+    named = {bar["figure"] for bar in runs} | {bar["detail"] for bar in runs if "detail" in bar}
     assert named - set(figures) <= {"pointwise_nchw_geomean"}  # the stem is no 1x1 layer
     timed = named & set(figures) - {"worst_is", "workspace_mib_per_thread", "beyond_operands_mib_per_thread"}
     assert timed <= set(figures.get("clean_samples", {}))
     if script == "conv.py":
         assert figures["workspace_mib_per_thread"] > 0 and 0 < figures["worst"] <= figures["geomean"]
+
+
+def test_depthwise_shapes_give_the_figures_that_bars_name():
+    arguments = "--shapes depthwise --algo depthwise --only at_7 --batch 1 --samples 1 --limit 1"
+    figures = json.loads(benchmark("conv.py", *shlex.split(arguments)))
+    named = {bar["figure"] for bar in SETTINGS["bars"] if "depthwise" in bar["run"]}
+    assert len(named) == 6 and named <= set(figures) and named <= set(figures["clean_samples"])

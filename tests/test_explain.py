@@ -99,7 +99,8 @@ def test_three_dimensions():
 def test_the_algorithm_asked_for_is_the_one_chosen():
     explanation = torchconv.explain((2, 4, 9, 9), (4, 4, 3, 3), algo="reference")
     assert chosen(explanation) == ["reference"]
-    assert all("algo='reference'" in row["reason"] for row in explanation.rows if row["algo"] != "reference")
+    others = [row for row in explanation.rows if row["supported"] and row["algo"] != "reference"]
+    assert others and all("algo='reference'" in row["reason"] for row in others)
 
 
 def test_table_and_dict():
@@ -250,3 +251,11 @@ def test_precision_inside_compiled_code():
     torch.compile(f, backend=backend, fullgraph=True)(torch.ones(1, 1, 3, 3), torch.ones(1, 1, 3, 3))
     assert algos == ["auto:direct", "auto:0.5", "auto"]
     assert algo_of_a_call() == "auto"
+
+
+def test_depthwise_layers_take_the_depthwise_rows():
+    x, w = (2, 32, 9, 9), (32, 1, 3, 3)
+    assert chosen(torchconv.explain(x, w, padding=1, groups=32)) == ["depthwise"]
+    dense = torchconv.explain((2, 32, 9, 9), (32, 4, 3, 3), groups=8).rows
+    reasons = [row["reason"] for row in dense if row["algo"] == "depthwise"]
+    assert reasons and all("4 channels per group; depthwise means 1" in reason for reason in reasons)

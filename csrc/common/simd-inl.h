@@ -106,16 +106,22 @@ TORCHCONV_INLINE void stream(S* p, Vector<Compute<S>> v) {
 TORCHCONV_INLINE void stream_fence() {}
 #endif
 
-// One element in every lane. The empty asm keeps the broadcast in a register: folded into each
-// FMA as a memory operand it would be loaded once per FMA instead of once per row.
-template <class T>
-TORCHCONV_INLINE Vector<T> broadcast(const T* p) {
-  Vector<T> v = *p - Vector<T>{};
+// Keeps a value that was loaded in a register: folded into each FMA as a memory operand it would be loaded once per
+// FMA.
+template <class V>
+TORCHCONV_INLINE void keep_in_register(V& v) {
 #if TORCHCONV_ISA >= 2
   asm("" : "+v"(v));
 #elif defined(__x86_64__)
   asm("" : "+x"(v));
 #endif
+}
+
+// One element in every lane.
+template <class T>
+TORCHCONV_INLINE Vector<T> broadcast(const T* p) {
+  Vector<T> v = *p - Vector<T>{};
+  keep_in_register(v);
   return v;
 }
 
@@ -213,6 +219,58 @@ TORCHCONV_INLINE void copy_part(To* to, const From* from, int count) {
     store_masked(to, load_masked(from, mask), mask);
 #else
   for (int i = 0; i < count; ++i) to[i] = To(from[i]);
+#endif
+}
+
+#if TORCHCONV_ISA == 1
+// The first `count` lanes, as AVX2's masked loads and stores take them.
+template <class T>
+TORCHCONV_INLINE __m256i first_lanes(int count) {
+  if constexpr (sizeof(T) == 4)
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+  else
+    return _mm256_cmpgt_epi64(_mm256_set1_epi64x(count), _mm256_setr_epi64x(0, 1, 2, 3));
+}
+TORCHCONV_INLINE Vector<float> load_first(const float* p, int count) {
+  return (Vector<float>)_mm256_maskload_ps(p, first_lanes<float>(count));
+}
+TORCHCONV_INLINE Vector<double> load_first(const double* p, int count) {
+  return (Vector<double>)_mm256_maskload_pd(p, first_lanes<double>(count));
+}
+TORCHCONV_INLINE void store_first(float* p, Vector<float> v, int count) {
+  _mm256_maskstore_ps(p, first_lanes<float>(count), (__m256)v);
+}
+TORCHCONV_INLINE void store_first(double* p, Vector<double> v, int count) {
+  _mm256_maskstore_pd(p, first_lanes<double>(count), (__m256d)v);
+}
+#endif
+
+// The first count <= kLanes elements; the other lanes hold 0.
+template <class S>
+TORCHCONV_INLINE Vector<Compute<S>> load_part(const S* p, int count) {
+  using T = Compute<S>;
+  if (count == kLanes<T>) return load(p);
+#if TORCHCONV_ISA == 2
+  return load_masked(p, (uint32_t(1) << count) - 1);
+#else
+#if TORCHCONV_ISA == 1
+  if constexpr (kComputedAsStored<S>) return load_first(p, count);
+#endif
+  Vector<T> v{};
+  for (int i = 0; i < count; ++i) v[i] = T(p[i]);
+  return v;
+#endif
+}
+template <class S>
+TORCHCONV_INLINE void store_part(S* p, Vector<Compute<S>> v, int count) {
+  if (count == kLanes<Compute<S>>) return store(p, v);
+#if TORCHCONV_ISA == 2
+  store_masked(p, v, (uint32_t(1) << count) - 1);
+#else
+#if TORCHCONV_ISA == 1
+  if constexpr (kComputedAsStored<S>) return store_first(p, v, count);
+#endif
+  for (int i = 0; i < count; ++i) p[i] = S(v[i]);
 #endif
 }
 
