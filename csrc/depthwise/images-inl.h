@@ -1,5 +1,6 @@
 // Included once per instruction set by images.cpp.
 #include "depthwise/taps-inl.h"
+#include "depthwise/finish-inl.h"
 #include "depthwise/images_nhwc-inl.h"
 #include "depthwise/images_nchw-inl.h"
 #include "depthwise/turned-inl.h"
@@ -10,11 +11,12 @@ namespace torchconv::ISA_NS {
 using depthwise::Way;
 
 template <class S>
-static void run_images(Way way, const Images& g, const S* src, const S* w, const S* bias, S* to, void* workspace) {
+static void run_images(Way way, const Images& g, const ConvOperands& o) {
   const auto run = way == Way::nhwc     ? run_images_nhwc<S>
                    : way == Way::turned ? run_images_turned<S>
                                         : run_images_nchw<S>;
-  run(g, src, w, bias, to, workspace);
+  const Finish<S> after(g.epilogue, (const S*)o.residual, (const S*)o.out);
+  run(g, (const S*)o.a, (const S*)o.b, (const S*)o.bias, after, (S*)o.out, o.workspace);
 }
 
 template <class S, class T = Compute<S>>

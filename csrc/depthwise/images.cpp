@@ -13,8 +13,7 @@ void run_images(const ConvProblem& p, const ConvOperands& o) {
   const Images g = images_of(p);
   dispatch_dtype(p.dtype, [&](auto s) {
     using S = decltype(s);
-    TORCHCONV_DISPATCH_ISA(p.isa, run_images, way_for(p), g, (const S*)o.a, (const S*)o.b, (const S*)o.bias, (S*)o.out,
-                           o.workspace);
+    TORCHCONV_DISPATCH_ISA(p.isa, run_images<S>, way_for(p), g, o);
   });
 }
 

@@ -12,6 +12,7 @@ struct Images {
   int64_t w_k, w_r, w_s;        // strides of the weights
   int threads;
   bool stream;  // the result is too large to stay in the caches
+  Epilogue epilogue;
 
   int64_t taps() const { return h.kernel * w.kernel; }
 };
@@ -34,7 +35,8 @@ inline Images images_of(const ConvProblem& p) {
           p.w_stride[3],
           p.w_stride[4],
           int(useful_threads(p.macs(), p.threads)),
-          bytes > kStreamBytes && bytes <= kNewMemoryBytes};
+          bytes > kStreamBytes && bytes <= kNewMemoryBytes,
+          p.epilogue};
 }
 
 void run_images(const ConvProblem&, const ConvOperands&);

@@ -12,6 +12,7 @@ struct PixelBlock {
   T bias;
   S* to;
   int64_t rows, to_step, count;  // count: places of a row
+  const Finish<S>& after;
 };
 
 // kBlock rows of places. The last vector overlaps the one before, where there is one.
@@ -27,7 +28,7 @@ static void sum_rows(const PixelBlock<S, T>& b) {
 #pragma GCC unroll 16
     for (int u = 0; u < kBlock; ++u) {
       if (u >= b.rows) break;
-      finish(b.to + u * b.to_step + q, sum[u][0], bias, lanes, false);
+      finish(b.after, b.to + u * b.to_step + q, sum[u][0], bias, lanes, false);
     }
   }
 }
@@ -44,7 +45,7 @@ static void sum_one_row(const PixelBlock<S, T>& b) {
 #pragma GCC unroll 16
     for (int u = 0; u < kBlock; ++u) {
       const int64_t at = q + u * L;
-      if (at < b.count) finish(b.to + at, sum[u][0], bias, int(smaller(L, b.count - at)), false);
+      if (at < b.count) finish(b.after, b.to + at, sum[u][0], bias, int(smaller(L, b.count - at)), false);
     }
   }
 }
@@ -72,10 +73,11 @@ struct PixelPieces {
 // Rows [t, t + rows) of phase f along H under phase `across` along W, to rows `to_step` apart.
 template <class D, class S, class T = Compute<S>>
 static void sum_phase(const Images& g, const Planes& planes, const PixelPieces<S>& s, const Range& source,
-                      const Phase& f, int64_t t, int64_t rows, const Phase& across, T bias, D* to, int64_t to_step) {
+                      const Phase& f, int64_t t, int64_t rows, const Phase& across, T bias, const Finish<D>& after,
+                      D* to, int64_t to_step) {
   constexpr int L = kLanes<T>;
   const bool one_by_one = rows * ceil_div(across.count, kBlock * L) < ceil_div(across.count, L);
-  PixelBlock<D, T> b{s.taps, 0, {}, bias, to, rows, to_step, across.count};
+  PixelBlock<D, T> b{s.taps, 0, {}, bias, to, rows, to_step, across.count, after};
   const auto column = [&](int64_t joined, int64_t i) {
     const int64_t at = across.first + planes.pad + i * across.dil;
     return s.strips + joined * s.strip + at % planes.cut * planes.length + at / planes.cut;
@@ -107,7 +109,8 @@ static void sum_phase(const Images& g, const Planes& planes, const PixelPieces<S
 // Places [begin, end) along H of result o; its sources stand in s.
 template <class S, class T = Compute<S>>
 static void sum_strip(const Images& g, const Planes& planes, const PixelPieces<S>& s, const Range& source,
-                      int64_t begin, int64_t end, T bias, S* to) {
+                      int64_t begin, int64_t end, T bias, const Finish<S>& after, S* to) {
+  const Finish<T> later({}, nullptr, nullptr);  // lines are joined first; only grad_input has them
   for (int64_t a = 0; a < g.h.phases(); ++a) {
     const Phase f = g.h.phase(a);
     const Range places = depthwise::places_between(f, begin, end);
@@ -117,12 +120,12 @@ static void sum_strip(const Images& g, const Planes& planes, const PixelPieces<S
       S* row = to + (f.begin + t * f.every) * g.w.out;
       if (g.w.phases() == 1) {
         const Phase across = g.w.phase(0);
-        sum_phase<S, S>(g, planes, s, source, f, t, rows, across, bias, row + across.begin, f.every * g.w.out);
+        sum_phase<S, S>(g, planes, s, source, f, t, rows, across, bias, after, row + across.begin, f.every * g.w.out);
         continue;
       }
       const int64_t lines = g.w.phases() * planes.result_length;
       for (int64_t b = 0; b < g.w.phases(); ++b)
-        sum_phase<T, S>(g, planes, s, source, f, t, rows, g.w.phase(b), bias, s.lines + b * planes.result_length,
+        sum_phase<T, S>(g, planes, s, source, f, t, rows, g.w.phase(b), bias, later, s.lines + b * planes.result_length,
                         lines);
       for (int64_t u = 0; u < rows; ++u)
         join_row(s.lines + u * lines, planes.result_length, 0, g.w.phases(), row + u * f.every * g.w.out, g.w.out);
@@ -131,7 +134,8 @@ static void sum_strip(const Images& g, const Planes& planes, const PixelPieces<S
 }
 
 template <class S, class T = Compute<S>>
-static void run_images_nchw(const Images& g, const S* src, const S* w, const S* bias, S* to, void* workspace) {
+static void run_images_nchw(const Images& g, const S* src, const S* w, const S* bias, const Finish<S>& after, S* to,
+                            void* workspace) {
   const Planes planes(g.h, g.w, g.joined, sizeof(T));
   const int64_t units = g.N * g.results * planes.strips, tasks = smaller(units, 4 * g.threads);
   const int64_t src_plane = g.h.in * g.w.in, to_plane = g.h.out * g.w.out;
@@ -150,7 +154,7 @@ static void run_images_nchw(const Images& g, const S* src, const S* w, const S* 
         for (int64_t r = 0; r < g.h.kernel; ++r)
           for (int64_t i = 0; i < g.w.kernel; ++i) *at++ = T(taps[r * g.w_r + i * g.w_s]);
       }
-      sum_strip(g, planes, s, source, begin, end, bias ? T(bias[o]) : T(0), to + plane * to_plane);
+      sum_strip(g, planes, s, source, begin, end, bias ? T(bias[o]) : T(0), after, to + plane * to_plane);
     }
   });
 }

@@ -20,13 +20,15 @@ struct ChannelBlock {
   S* to;
   int64_t places, to_step;
   bool stream;
+  const Finish<S>* after;
 };
 
 // Channels [begin, end) of a block. The last vectors overlap those before them, so that none is partial.
 template <int J, int Stride, class S, class T = Compute<S>>
 static void sum_channels(const ChannelBlock<S>& in_memory) {
   constexpr int V = kVectorsOfChannels, L = kLanes<T>;
-  const ChannelBlock<S> b = in_memory;  // a copy, since what is stored could change the original
+  const ChannelBlock<S> b = in_memory;  // copies, since what is stored could change the originals
+  const Finish<S> after = *b.after;
   for (int64_t from = b.begin; from < b.end; from += V * L) {
     const int64_t c = smaller(from, b.channels - V * L);
     Vector<T> sum[kBlock][V];
@@ -39,7 +41,7 @@ static void sum_channels(const ChannelBlock<S>& in_memory) {
     for (int u = 0; u < kBlock; ++u, to += b.to_step) {
       if (u >= b.places) break;
 #pragma GCC unroll 2
-      for (int v = 0; v < V; ++v) finish(to + v * L, sum[u][v], bias[v], L, b.stream);
+      for (int v = 0; v < V; ++v) finish(after, to + v * L, sum[u][v], bias[v], L, b.stream);
     }
   }
 }
@@ -53,7 +55,7 @@ static void sum_few_channels(const ChannelBlock<S>& b) {
     Vector<T> sum[kBlock][1];
     sum_taps<0, 0, 1, true>(b.rows, b.row_taps, b.src_at + c, b.w_at + c, b.inner, lanes, sum);
     for (int u = 0; u < kBlock && u < b.places; ++u)
-      finish(b.to + u * b.to_step + c, sum[u][0], load_part(b.bias + c, lanes), lanes, b.stream);
+      finish(*b.after, b.to + u * b.to_step + c, sum[u][0], load_part(b.bias + c, lanes), lanes, b.stream);
   }
 }
 
@@ -93,7 +95,7 @@ static void pack_channels(const Images& g, int64_t count, const S* w, const S* b
 // Channels [begin, end) of one row of the result: the t-th place of phase f along H, image src.
 template <class S, class T = Compute<S>>
 static void sum_row(const Images& g, const Phase& f, int64_t t, int64_t begin, int64_t end, const S* src,
-                    const ChannelPieces<S>& s, S* to) {
+                    const ChannelPieces<S>& s, const Finish<S>& after, S* to) {
   const int64_t C = g.results;
   const Range inside = depthwise::taps_inside(f, t, g.h.in);
   for (int64_t i = inside.begin; i < inside.end; ++i)
@@ -103,7 +105,7 @@ static void sum_row(const Images& g, const Phase& f, int64_t t, int64_t begin, i
     ChannelBlock<S> block{};
     block.rows = s.rows, block.row_taps = inside.size(), block.w_at = across.tap * C;
     block.channels = C, block.begin = begin, block.end = end;
-    block.bias = s.bias, block.to_step = across.every * C, block.stream = g.stream;
+    block.bias = s.bias, block.to_step = across.every * C, block.stream = g.stream, block.after = &after;
     const auto run =
         C < kVectorsOfChannels * kLanes<T>
             ? sum_few_channels<S>
@@ -122,7 +124,8 @@ static void sum_row(const Images& g, const Phase& f, int64_t t, int64_t begin, i
 }
 
 template <class S, class T = Compute<S>>
-static void run_images_nhwc(const Images& g, const S* src, const S* w, const S* bias, S* to, void* workspace) {
+static void run_images_nhwc(const Images& g, const S* src, const S* w, const S* bias, const Finish<S>& after, S* to,
+                            void* workspace) {
   pack_channels(g, g.results, w, bias, ChannelPieces<S>(g, workspace, 0));
   const int64_t C = g.results, rows = g.N * g.h.out, every = g.h.adjoint ? g.h.stride : 1;
   const int64_t tasks = smaller(rows, 4 * g.threads);  // so that a slow core can take fewer
@@ -141,7 +144,7 @@ static void run_images_nhwc(const Images& g, const S* src, const S* w, const S* 
           const int64_t n = row / g.h.out, h = row % g.h.out;
           next.fetch();
           sum_row(g, g.h.phase(h % every), h / every, c, smaller(c + channels, C), src + n * g.h.in * g.w.in * C, s,
-                  to + row * g.w.out * C);
+                  after, to + row * g.w.out * C);
         }
     }
     if (g.stream) stream_fence();

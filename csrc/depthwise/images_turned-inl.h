@@ -24,7 +24,9 @@ struct TurnedPieces {
 };
 
 template <class S, class T = Compute<S>>
-static void run_images_turned(const Images& g, const S* src, const S* w, const S* bias, S* to, void* workspace) {
+static void run_images_turned(const Images& g, const S* src, const S* w, const S* bias, const Finish<S>& after, S* to,
+                              void* workspace) {
+  const Finish<T> later({}, nullptr, nullptr);  // once turned back
   const Images block = turned_block<T>(g);
   const int64_t blocks = ceil_div(g.results, kTurned<T>), units = blocks * g.N, tasks = smaller(units, 4 * g.threads);
   const int64_t src_plane = g.h.in * g.w.in, to_plane = g.h.out * g.w.out, every = g.h.adjoint ? g.h.stride : 1;
@@ -38,9 +40,10 @@ static void run_images_turned(const Images& g, const S* src, const S* w, const S
       packed = c;
       turn_in(src + (n * g.results + c) * src_plane, count, src_plane, s.src);
       for (int64_t h = 0; h < g.h.out; ++h)
-        sum_row<T>(block, g.h.phase(h % every), h / every, 0, kTurned<T>, s.src, channels,
+        sum_row<T>(block, g.h.phase(h % every), h / every, 0, kTurned<T>, s.src, channels, later,
                    s.to + h * g.w.out * kTurned<T>);
-      turn_out(s.to, count, to_plane, to + (n * g.results + c) * to_plane);
+      turn_out(s.to, count, to_plane, to + (n * g.results + c) * to_plane,
+               [&](const S* at, Vector<T> sum, int lanes) { return finished(after, at, sum, lanes); });
     }
   });
 }

@@ -38,7 +38,7 @@ static double error(const ConvProblem& p) {
 
 void add_depthwise_rows() {
   using namespace depthwise;
-  add_row({"depthwise", Pass::fwd, Device::cpu, supports, cost, error, workspace_fwd, run_fwd, true});
+  add_row({"depthwise", Pass::fwd, Device::cpu, supports, cost, error, workspace_fwd, run_fwd, true, true});
   add_row(
       {"depthwise", Pass::grad_input, Device::cpu, supports, cost, error, workspace_grad_input, run_grad_input, true});
   add_row({"depthwise", Pass::grad_weight, Device::cpu, supports, cost, error, workspace_grad_weight, run_grad_weight,

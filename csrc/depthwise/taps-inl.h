@@ -90,16 +90,6 @@ TORCHCONV_INLINE void sum_taps(const OuterTap<S, T>* outer, int64_t outer_taps, 
   }
 }
 
-// The one place where a sum becomes an element of the result.
-template <class S, class T = Compute<S>>
-TORCHCONV_INLINE void finish(S* to, Vector<T> sum, Vector<T> bias, int lanes, bool past_caches) {
-  sum += bias;
-  if (past_caches && lanes == kLanes<T> && stream_aligned(to))
-    stream(to, sum);
-  else
-    store_part(to, sum, lanes);
-}
-
 // f(J, Stride) as compile-time numbers, for sum_taps.
 template <class F>
 TORCHCONV_INLINE auto with_taps(int64_t taps, int64_t stride, int64_t dil, const F& f) {

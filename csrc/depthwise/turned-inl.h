@@ -29,9 +29,9 @@ static void turn_in(const S* from, int64_t channels, int64_t pixels, T* to) {
   }
 }
 
-// to[channel][pixel] = from[pixel][channel].
-template <class S, class T = Compute<S>>
-static void turn_out(const T* from, int64_t channels, int64_t pixels, S* to) {
+// to[channel][pixel] = from[pixel][channel], after finish(where it goes, vector, its lanes).
+template <class S, class F, class T = Compute<S>>
+static void turn_out(const T* from, int64_t channels, int64_t pixels, S* to, const F& finish) {
   constexpr int L = kLanes<T>;
   for (int64_t p = 0; p < pixels; p += L) {
     const int lanes = int(smaller(L, pixels - p));
@@ -42,7 +42,7 @@ static void turn_out(const T* from, int64_t channels, int64_t pixels, S* to) {
       transpose_registers<T>(v);
 #pragma GCC unroll 16
       for (int i = 0; i < L; ++i)
-        if (c + i < channels) store_part(to + (c + i) * pixels + p, v[i], lanes);
+        if (S* at = to + (c + i) * pixels + p; c + i < channels) store_part(at, finish(at, v[i], lanes), lanes);
     }
   }
 }
