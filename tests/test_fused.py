@@ -24,7 +24,7 @@ GEOMETRY = ([1, 1], [1, 0, 2, 1], [1, 1], 1)
 every_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
-@pytest.fixture(params=["baseline", "avx2", "avx512"])
+@pytest.fixture(params=["baseline", "avx2", "avx512", "avx512_bf16"])
 def isa(request):
     _C.set_max_isa(request.param)
     if _C.current_isa() != request.param:
@@ -73,10 +73,22 @@ SHAPES = [
 ]
 
 
-@pytest.mark.parametrize("algo", ["im2col", "reference"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
+# Depthwise ones: turned maps, cut strips, one row at a time, few channels, strides, large kernels, 1-D.
+PLANES = [
+    ((2, 37, 9, 9), (37, 1, 3, 3), ([1, 1], [1] * 4, [1, 1], 37)),
+    ((1, 5, 40, 70), (5, 1, 3, 3), ([2, 2], [1, 0, 1, 0], [1, 1], 5)),
+    ((1, 40, 50, 45), (40, 1, 5, 5), ([1, 1], [2] * 4, [1, 1], 40)),
+    ((1, 3, 2, 300), (3, 1, 2, 7), ([1, 1], [0, 0, 3, 3], [1, 1], 3)),
+    ((2, 64, 14, 14), (64, 1, 5, 5), ([2, 2], [2] * 4, [1, 1], 64)),
+    ((1, 20, 33, 34), (20, 1, 3, 4), ([1, 3], [2, 2, 3, 3], [2, 2], 20)),
+    ((2, 9, 61), (9, 1, 4), ([1], [2, 1], [1], 9)),
+]
+CELLS = [(algo, shape) for algo in ("im2col", "reference") for shape in SHAPES] + [("depthwise", s) for s in PLANES]
+
+
+@pytest.mark.parametrize(("algo", "shape"), CELLS, ids=str)
 @every_dtype
-def test_layouts_biases_and_residuals(dtype, shape, algo, isa):
+def test_layouts_biases_and_residuals(dtype, algo, shape, isa):
     x_size, w_size, rest = shape
     if algo == "reference" and _C.current_isa() != "baseline":
         pytest.skip("the same code for every instruction set")
