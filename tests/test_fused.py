@@ -95,7 +95,8 @@ def test_layouts_biases_and_residuals(dtype, algo, shape, isa):
     choices = itertools.product(LAYOUTS, (False, True), (False, True))
     for (layout, with_bias, with_residual), activation in zip(choices, itertools.cycle(NAMES), strict=False):
         x = lay_out(torch.randn(x_size).to(dtype), layout)
-        w, bias = torch.randn(w_size).to(dtype), torch.randn(w_size[0]).to(dtype) if with_bias else None
+        w = (torch.randn(w_size) / torch.Size(w_size[1:]).numel() ** 0.5).to(dtype)
+        bias = torch.randn(w_size[0]).to(dtype) if with_bias else None
         size = ops.conv_fwd(x, w, bias, *rest, algo).shape
         # Of another layout than x, now and then.
         residual = lay_out(torch.randn(size).to(dtype), LAYOUTS[int(torch.randint(3, ()))]) if with_residual else None
