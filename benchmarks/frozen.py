@@ -47,6 +47,7 @@ def main() -> None:
         {
             "machine": harness.machine(),
             "ratio": best["torch"] / best["torchconv"],
+            "clean_samples": {"ratio": min(t.clean for t in times.values())},
             **{f"{side}_{layout}_ms": t.seconds * 1e3 for (side, layout), t in times.items()},
         }
     )

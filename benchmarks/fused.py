@@ -16,7 +16,7 @@ from torchconv import ops
 ACTIVATIONS = ("relu", "silu", "gelu")
 
 
-def compare(shape: harness.Shape, options) -> dict[str, float]:
+def compare(shape: harness.Shape, options) -> dict[str, harness.Timing]:
     """The times of one layer, by what is fused."""
     x, w, bias = torch.randn(shape.x_size), torch.randn(shape.w_size), torch.randn(shape.K)
     calls = {}
@@ -35,24 +35,30 @@ def compare(shape: harness.Shape, options) -> dict[str, float]:
         calls[layout, "in steps"] = lambda run=run, y=y: run().add_(y).relu_()
     times = harness.measure(calls, options.samples, options.limit)
     best = min(("nchw", "nhwc"), key=lambda layout: times[layout, "bare"].seconds)
-    return {name: t.seconds for (layout, name), t in times.items() if layout == best}
+    return {name: t for (layout, name), t in times.items() if layout == best}
 
 
 def main() -> None:
     parser = harness.arguments(__doc__)
     parser.add_argument("--shapes", default="resnet50")
+    parser.add_argument("--only", default="", help="layers whose names have this part")
     parser.add_argument("--batch", type=int)
     parser.add_argument("--algo", default="auto")
     options = parser.parse_args()
     harness.start(options)
-    layers = {}
-    for shape in track(harness.read_shapes(options.shapes, options.batch), console=harness.messages):
+    layers, clean = {}, []
+    shapes = [s for s in harness.read_shapes(options.shapes, options.batch) if options.only in s.name]
+    for shape in track(shapes, console=harness.messages):
         times = compare(shape, options)
-        layers[shape.name] = {name: seconds / times["bare"] for name, seconds in times.items()}
+        layers[shape.name] = {name: t.seconds / times["bare"].seconds for name, t in times.items()}
+        clean.append(min(t.clean for t in times.values()))
     names = [name for name in next(iter(layers.values())) if name != "bare"]
     figures = {name: geomean([layer[name] for layer in layers.values()]) for name in names}
     worst = max(layer["relu"] for layer in layers.values())
-    harness.write({"machine": harness.machine(), **figures, "relu_worst": worst, "layers": layers})
+    samples = dict.fromkeys([*figures, "relu_worst"], min(clean))
+    harness.write(
+        {"machine": harness.machine(), **figures, "relu_worst": worst, "clean_samples": samples, "layers": layers}
+    )
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def test_a_model_of_a_file(folder, tmp_path, train, capsys):
     assert next(iter(figures["layers"][2]["algorithms"])) == "grad_input"  # that is what a transposed one runs
     backward = 1 if not train else 2  # the first layer's x needs no gradient
     assert figures["layers"][0]["gflop"][what] == pytest.approx(2e-9 * 2 * 8 * 64 * 27 * backward)
-    assert figures["networks"].keys() == {"torch", "converted"}
+    assert figures["networks"].keys() == {"torch", "converted"} | (set() if train else {"frozen"})
     found = figures["networks"]["converted"]
     assert found["seconds"].keys() == {"nchw", "channels_last"}
     assert (found["error"] is None) == train and (found["gradients_apart"] is None) != train
@@ -242,7 +242,7 @@ def test_a_variant_that_is_wrong_is_seen_and_one_that_fails_is_named():
         raise ValueError("no such thing\nand more")
 
     model, x = nn.Conv2d(2, 3, 3, bias=False), torch.randn(1, 2, 6, 6)
-    made = networks.prepare(model, [*variants.INFERENCE, ("wrong", wrong)])
+    made = networks.prepare(model, [*variants.TRAINING, ("wrong", wrong)])
     found = networks.measure_networks(made, [x], samples=1, limit=0)
     assert found["converted"].error < 1e-6 and found["wrong"].error == pytest.approx(0.5, rel=1e-3)
     trained = networks.measure_networks(made, [x], training=True, samples=1, limit=0)

@@ -143,6 +143,8 @@ def test_rivals_compute_the_same():
 
 # Each benchmark at a size that takes seconds.
 SMALL = {
+    "fused.py": "--shapes depthwise --only at_7 --batch 1 --samples 1 --limit 1",
+    "frozen.py": "--model squeezenet1_1 --size 32 --samples 1 --limit 1",
     "conv.py": "--only stem --batch 1 --samples 1 --limit 1",
     "gemm.py": "--size 64 --samples 1",
     "memory.py": "--channels 2 --size 64",
