@@ -149,12 +149,12 @@ def compare_gradients(report: Report, theirs: nn.Module, ours: nn.Module, x: Ten
     """One training step in float64, and one in float32.
 
     In float32 BatchNorm keeps its statistics, as in fine-tuning. With those of five photographs, a change of 1e-7 in
-    the pixels moves torch's own gradients by 1e-3; and even so a sum that rounds to the other side of a ReLU6's corner
-    moves them by 8e-4, which is what is left between torch's two memory formats too.
+    the pixels moves torch's own gradients by 1e-3; and even so sums that round to the other side of a ReLU6's corner
+    move them by up to 5e-3; torch's own two memory formats are 2e-3 apart by that.
     """
     cases = {
         "float64, BatchNorm of the batch": (x.double(), False, 1e-8),
-        "float32, BatchNorm frozen": (x, True, 5e-3),
+        "float32, BatchNorm frozen": (x, True, 1e-2),
     }
     rows = []
     found: dict[str, dict[str, float]] = {}
