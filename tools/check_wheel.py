@@ -1,5 +1,7 @@
 """Import, forward, gradcheck, compile and export with the torchconv that is installed; called by check_wheel.sh."""
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 
@@ -29,9 +31,19 @@ cuda = facts["cuda"]
 step(f"CUDA library: {cuda['reason'] or 'loaded'}", cuda["loaded"] == (torch.version.cuda is not None))
 
 x, w, bias = torch.randn(2, 4, 9, 7), torch.randn(6, 2, 3, 3), torch.randn(6)
+depthwise = torch.randn(4, 1, 3, 3), torch.randn(4)
+problems = [(x, w, bias, 2, 1, 1, 2), (x, w, bias, 1, 1, 1, 2), (x, *depthwise, 1, 1, 1, 4)]
+
+
+def runs(algo: str, *problem: Any) -> bool:
+    rows = torchconv.explain(*problem).rows
+    return algo == "auto" or any(row["algo"] == algo and row["pass"] == "fwd" and row["supported"] for row in rows)
+
+
 for algo in sorted({"auto"} | {row["algo"] for row in facts["rows"]}):
-    y = torchconv.conv2d(x, w, bias, stride=2, padding=1, groups=2, algo=algo)
-    step(f"forward: {algo}", torch.allclose(y, F.conv2d(x, w, bias, stride=2, padding=1, groups=2), atol=1e-5))
+    found = [problem for problem in problems if runs(algo, *problem)]
+    right = [torch.allclose(torchconv.conv2d(*p, algo=algo), F.conv2d(*p), atol=1e-5) for p in found]
+    step(f"forward: {algo}, {len(found)} problems", bool(found) and all(right))
 
 inputs = [t.double().requires_grad_() for t in (x[:1, :, :5, :5], w, bias)]
 step("gradcheck", torch.autograd.gradcheck(lambda *a: torchconv.conv2d(*a, padding=1, groups=2), inputs))
