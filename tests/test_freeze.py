@@ -139,6 +139,42 @@ def test_transposed_convolutions_fold_their_normalisation(dim):
     )
 
 
+class Tied(nn.Module):
+    """Reads the weight of a convolution that it calls too."""
+
+    def __init__(self, conv):
+        super().__init__()
+        self.conv, self.norm = conv, nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return self.norm(self.conv(x)) * self.conv.weight.abs().sum() + self.conv.bias.view(-1, 1, 1)
+
+
+@pytest.mark.parametrize("conv", [nn.Conv2d, nn.ConvTranspose2d])
+def test_weights_that_are_read_stay(conv):
+    name = "conv" if conv is nn.Conv2d else "ConvTranspose2d"
+    check(Tied(conv(4, 4, 3)), image(4), fused={"conv": f"{name} + BatchNorm2d"})
+
+
+@pytest.mark.parametrize("conv", [nn.Conv2d, nn.ConvTranspose2d])
+def test_shared_blocks_are_folded_once(conv):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = self.second = nn.Sequential(conv(4, 4, 3, padding=1), nn.BatchNorm2d(4))
+
+        def forward(self, x):
+            return self.second(self.first(x)) if x.shape[0] else x  # the condition: torch.fx cannot trace it
+
+    check(Twice(), image(4))
+    check(nn.Sequential(*[conv(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU()] * 2), image(4))
+
+
+def test_parametrized_transposed_convolutions_stay():
+    conv = nn.utils.parametrizations.spectral_norm(nn.ConvTranspose2d(4, 4, 3))
+    check(nn.Sequential(conv, nn.BatchNorm2d(4)), image(4), fused={})
+
+
 def test_statistics_of_the_batch_are_not_folded():
     model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5, track_running_stats=False))
     frozen = torchconv.freeze(model.eval())

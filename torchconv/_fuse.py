@@ -1,6 +1,7 @@
 """Finds convolutions in a traced model with what surrounds them, and makes one FusedConv of each."""
 
 import collections
+import copy
 import itertools
 import operator
 from collections.abc import Iterator
@@ -50,6 +51,7 @@ class Fuser:
     def run(self) -> None:
         graph = self.traced.graph
         self.calls = collections.Counter(str(n.target) for n in graph.nodes if n.op == "call_module")
+        self.read = {str(n.target).rpartition(".")[0] for n in graph.nodes if n.op == "get_attr"}
         for node in list(graph.nodes):
             if self._does_nothing(node):
                 node.replace_all_uses_with(node.args[0])
@@ -263,11 +265,10 @@ class Fuser:
 
     def _replace(self, chain: list[Node], inputs: tuple[Node, ...], fused: FusedConv) -> None:
         first, last, graph = chain[0], chain[-1], self.traced.graph
-        target = str(first.target)
         if first.op == "call_function":
-            target = f"{self._owner(first)}.fused".lstrip(".")
-        if first.op == "call_function" or self.calls[target] > 1:
-            target = self._unused(target)
+            target = self._unused(f"{self._owner(first)}.fused".lstrip("."))
+        else:
+            target = self._place(first)
         self.traced.add_submodule(target, fused)
         with graph.inserting_after(last):
             new = graph.call_module(target, inputs)
@@ -275,8 +276,12 @@ class Fuser:
         for node in reversed(chain):
             graph.erase_node(node)
 
+    def _place(self, node: Node) -> str:
+        """What takes a module's place has its name, unless it is called elsewhere too or its weight is read."""
+        target = str(node.target)
+        return self._unused(target) if self.calls[target] > 1 or target in self.read else target
+
     def _unused(self, target: str) -> str:
-        """A name for a module that is called in several places, in each of which it is fused with something else."""
         names = {name for name, _ in self.traced.named_modules()}
         numbered = (f"{target}_{i}" for i in itertools.count(1))
         return next(n for n in itertools.chain([target], numbered) if n not in names)
@@ -295,23 +300,22 @@ class Fuser:
         conv: Any = self._module(node)
         following = next(self._followers(node), None)
         norm: Any = None if following is None else self._module(following)
-        if (
-            not isinstance(norm, NORMS)
-            or norm.running_mean is None
-            or _has_hooks(conv)
-            or self.calls[str(node.target)] > 1
-        ):
+        kept = _has_hooks(conv) or parametrize.is_parametrized(conv)  # whose weight would be computed again
+        if not isinstance(norm, NORMS) or norm.running_mean is None or kept:
             return
         scale, shift = _scale_and_shift(norm)
         weight, bias = conv.weight, conv.bias
         grouped = weight.double().unflatten(0, (conv.groups, -1))  # [G, C / G, K / G, kernel...]
         scaled = grouped * scale.view(conv.groups, 1, -1, *[1] * (weight.dim() - 2))
         b = shift if bias is None else bias.double() * scale + shift
-        conv.weight = nn.Parameter(scaled.flatten(0, 1).to(weight.dtype), requires_grad=False)
-        conv.bias = nn.Parameter(b.to(weight.dtype), requires_grad=False)
+        self.fused[self._name(node)] = f"{type(conv).__name__} + {type(norm).__name__}"
+        folded: Any = copy.deepcopy(conv)  # which other parts of the model may call too
+        folded.weight = nn.Parameter(scaled.flatten(0, 1).to(weight.dtype), requires_grad=False)
+        folded.bias = nn.Parameter(b.to(weight.dtype), requires_grad=False)
+        node.target = self._place(node)
+        self.traced.add_submodule(node.target, folded)
         following.replace_all_uses_with(node)  # type: ignore[union-attr]
         self.traced.graph.erase_node(following)  # type: ignore[arg-type]
-        self.fused[self._name(node)] = f"{type(conv).__name__} + {type(norm).__name__}"
 
     def _note(self, node: Node) -> None:
         """Why a normalisation or an activation is still there."""
