@@ -300,6 +300,20 @@ def test_module_arguments():
     assert x.grad is not None and x.grad.abs().max() > 0
 
 
+def test_residuals_of_any_kind():
+    m, x = make(), torch.randn(2, 4, 8, 8)
+    y = m(x)
+    for residual in (torch.ones_like(y), torch.ones_like(y).double(), torch.ones_like(y), 1, 1.0):
+        assert_close(m(x, residual), m(x, torch.ones(())).to(getattr(residual, "dtype", y.dtype)))
+
+
+def test_vmap_and_meta():
+    m, x = make(), torch.randn(3, 2, 4, 8, 8)
+    with torch.no_grad():
+        assert_close(torch.vmap(m)(x), m(x.flatten(0, 1)).unflatten(0, (3, 2)))
+    assert copy.deepcopy(m).to("meta")(x[0].to("meta")).shape == (2, 6, 8, 8)
+
+
 def test_compile_and_export_have_one_node():
     m, x = make().eval(), torch.randn(2, 4, 8, 8)
     with torch.no_grad():

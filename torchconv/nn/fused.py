@@ -95,7 +95,9 @@ class FusedConv(torch.nn.Module):
         w = self.weight
         if is_compiling() or w.is_inference() or torch._C._is_any_autocast_enabled() or type(x) is not Tensor:
             return None, self._fits(x, residual, rest)
-        size = None if residual is None else residual.shape
+        if not isinstance(residual, Tensor | None) or x.is_meta or torch._C._are_functorch_transforms_active():
+            return None, self._fits(x, residual, rest)
+        size = None if residual is None else (residual.shape, residual.dtype)
         key = (x.shape, x.stride(), x.dtype, size, w.data_ptr(), w._version, _C.current_isa())
         found = self._packs.get(key)
         if found is None:
@@ -116,8 +118,8 @@ class FusedConv(torch.nn.Module):
         return pack
 
     def _fits(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> bool:
-        if residual is None:
-            return True
+        if not isinstance(residual, Tensor):
+            return residual is None
         stride, padding, dilation, _ = rest
         size = [
             (n + before + after - dil * (k - 1) - 1) // s + 1
