@@ -1,6 +1,7 @@
 """freeze: what is folded and fused, what is left alone and why, and that the copy computes what the model does."""
 
 import copy
+import operator
 import pickle
 
 import pytest
@@ -201,6 +202,21 @@ def test_other_padding_stays(pad):
     check(nn.Sequential(pad, nn.Conv2d(3, 5, 3)), image(), fused={"1": "conv"})
 
 
+def test_padding_before_its_source_changes_stays():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3)
+
+        def forward(self, x):
+            y = x * 1
+            padded = F.pad(y, (1, 1, 1, 1))
+            y.relu_()
+            return self.conv(padded) + y
+
+    check(Model(), image(), fused={"conv": "conv + residual"})
+
+
 class Residual(nn.Module):
     """add: how the sum is written. late: what is done to the inputs between convolution and sum."""
 
@@ -245,6 +261,37 @@ def test_residuals(name):
 def test_what_changes_in_between_is_respected():
     check(Residual(torch.add, lambda x: x.mul_(2)), image(), fused={"side": "conv", "conv": "conv"})
     check(Residual(torch.add, lambda x: F.relu(x, True)), image(), fused={"side": "conv", "conv": "conv"})
+
+
+@pytest.mark.parametrize("part", [lambda x: x.chunk(2, 1)[0], lambda x: x[:, :2], lambda x: x.view(x.shape)[:, 1:3]])
+def test_sums_written_over_a_view_change_the_whole(part):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(4, 2, 1)
+
+        def forward(self, x):
+            x = x * 1
+            view = part(x)
+            view += self.conv(x)
+            return x
+
+    check(Model(), image(4), fused={"conv": "conv"})
+
+
+@pytest.mark.parametrize("change", [operator.iadd, operator.imul, operator.isub, operator.itruediv])
+def test_what_is_written_over_changes_under_all_names(change):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            before = y = self.conv(x)
+            y = change(y, x + 9)
+            return before + x
+
+    check(Model(), image(), fused={"conv": "conv"})
 
 
 def test_residuals_are_broadcast():
@@ -323,6 +370,24 @@ def test_untraceable_modules_are_frozen_part_by_part():
     frozen = check(Branching(), image(), fused={"body.0": "conv + BatchNorm2d + relu"})
     assert frozen.torchconv_report.left_alone[""].startswith("Branching: torch.fx cannot trace it")
     assert isinstance(frozen.model.head, torchconv.nn.Conv2d)
+
+
+class Arguments(nn.Module):
+    """What may be tensors, numbers or keywords where torch.fx sees only that something comes."""
+
+    def __init__(self):
+        super().__init__()
+        self.pad, self.conv, self.drop = nn.ZeroPad2d(1), nn.Conv2d(3, 3, 3), nn.Dropout()
+
+    def forward(self, x, number, pad, slope):
+        y = self.conv(self.pad(input=self.drop(input=x))) + number
+        return F.leaky_relu(self.conv(F.pad(y, pad)), slope) + y.shape[0]
+
+
+def test_arguments_that_are_no_tensors():
+    x, model = image(), Arguments().eval()
+    frozen = torchconv.freeze(model)
+    assert_close(frozen(x, 2.5, (1, 1, 1, 1), 0.3), model(x, 2.5, (1, 1, 1, 1), 0.3))
 
 
 def test_defaults_of_forward():

@@ -11,7 +11,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from torchconv._fuse import Fuser
+from torchconv._fuse import IN_PLACE, Fuser
 from torchconv._text import Printable
 from torchconv.convert import convert, revert
 from torchconv.errors import TorchconvError
@@ -126,8 +126,23 @@ def freeze(model: torch.nn.Module, example: Any = None) -> Frozen:
     return frozen
 
 
+class _Proxy(torch.fx.Proxy):
+    """Keeps x += y what it is. torch.fx takes it for x = x + y, after which other names for x have the old values."""
+
+
+def _written_over(function: Any) -> Any:
+    return lambda x, y: x.tracer.create_proxy("call_function", function, (x, y), {})
+
+
+for _function in IN_PLACE:
+    setattr(_Proxy, f"__{_function.__name__}__", _written_over(_function))
+
+
 class _Tracer(torch.fx.Tracer):
     """torch.fx's tracer, to which torchconv's modules are whole as torch's are."""
+
+    def proxy(self, node: torch.fx.Node) -> torch.fx.Proxy:
+        return _Proxy(node, self)
 
     def is_leaf_module(self, m: torch.nn.Module, name: str) -> bool:
         return super().is_leaf_module(m, name) or type(m).__module__.startswith("torchconv.nn")
