@@ -3,12 +3,14 @@
 import copy
 import operator
 import pickle
+import types
 
 import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
 from torch import nn
+from torch.nn.utils import prune
 from torch.testing import assert_close
 
 import torchconv
@@ -332,6 +334,30 @@ def test_hooks_are_kept():
     model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.ReLU())
     model[1].register_forward_hook(lambda *_: seen.append("relu"))
     check(model, image(), fused={"0": "conv"}, left={"1": "ReLU: the convolution before it cannot take it up"})
+
+
+@pytest.mark.parametrize("where", ["", "0", "0.0"])
+def test_hooks_of_whole_models_and_blocks_are_kept(where):
+    seen = []
+    model = nn.Sequential(nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.ReLU())), nn.Sigmoid())
+    model.get_submodule(where).register_forward_pre_hook(lambda _, inputs: (3 * inputs[0],))
+    model.get_submodule(where).register_forward_hook(lambda _, __, y: seen.append(y.sum().item()) or 2 * y)
+    check(model, image(), fused={"0.0.0": "conv + BatchNorm2d + relu"})
+    assert len(seen) == 4  # two calls of each
+
+
+def test_a_forward_on_the_instance_is_kept():
+    model = nn.Sequential(nn.Conv2d(3, 3, 3), nn.ReLU())
+    model.forward = types.MethodType(lambda self, x: 2 * self[0](x), model)
+    left = {"": "Sequential: its forward was replaced on the instance"}
+    check(model, image(), fused={}, left=left)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+@pytest.mark.parametrize("compute", [nn.utils.weight_norm, lambda m: prune.random_unstructured(m, "weight", 0.5)])
+def test_computed_weights_are_copied(compute):
+    model = nn.Sequential(compute(nn.Conv2d(3, 3, 3)), nn.ReLU())
+    check(model, image(), fused={})
 
 
 def test_parametrized_and_converted_models():
