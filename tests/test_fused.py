@@ -300,6 +300,21 @@ def test_module_arguments():
     assert x.grad is not None and x.grad.abs().max() > 0
 
 
+def test_the_level_of_precision_holds():
+    m, x = make(), torch.randn(2, 4, 8, 8)
+    m(x)
+    with torchconv.precision(1e-12), pytest.raises(torchconv.TorchconvError, match="above the budget"):
+        m(x)
+    wide, x = FusedConv(torch.randn(1024, 1024, 1, 1)), torch.randn(8, 1024, 28, 28)
+    torch._dynamo.reset()
+    compiled = torch.compile(wide, fullgraph=True, backend="eager")
+    for level in ("balanced", "direct"):  # strassen at first
+        with torchconv.precision(level), torch.no_grad():
+            expected = torchconv.conv2d(x, wide.weight)
+            assert torch.equal(wide(x), expected) and torch.equal(compiled(x), expected)
+    assert len(packs(wide)) == 2
+
+
 def test_residuals_of_any_kind():
     m, x = make(), torch.randn(2, 4, 8, 8)
     y = m(x)

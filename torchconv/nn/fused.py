@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 
-from torchconv import _C, _fused, ops
+from torchconv import _C, _fused, ops, plan
 from torchconv._arguments import Ints, Padding, batched, padding_sides, per_dimension, sides
 from torchconv.errors import TorchconvError, raise_for_conv
 
@@ -85,12 +85,13 @@ class FusedConv(torch.nn.Module):
         if isinstance(padding, str):
             padding = padding_sides(padding, x, w, self.stride, self.dilation)
         rest = (self.stride, padding, self.dilation, self.groups)
-        pack, fits = self._prepared(x, residual, rest)
+        algo = plan.default_algo if self.algo == "auto" else self.algo
+        pack, fits = self._prepared(x, residual, rest, algo)
         if not fits:
-            return _fused.unfused(ops.conv_fwd, x, w, self.bias, residual, rest, self.activation, self.algo)
-        return ops.conv_fused(x, w, self.bias, residual, pack, *rest, self.activation, self.algo)
+            return _fused.unfused(ops.conv_fwd, x, w, self.bias, residual, rest, self.activation, algo)
+        return ops.conv_fused(x, w, self.bias, residual, pack, *rest, self.activation, algo)
 
-    def _prepared(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> tuple[Tensor | None, bool]:
+    def _prepared(self, x: Tensor, residual: Tensor | None, rest: _Geometry, algo: str) -> tuple[Tensor | None, bool]:
         """The pack to use, and whether the residual has the size of the result; both remembered by x's size."""
         w = self.weight
         if is_compiling() or w.is_inference() or torch._C._is_any_autocast_enabled() or type(x) is not Tensor:
@@ -98,18 +99,18 @@ class FusedConv(torch.nn.Module):
         if not isinstance(residual, Tensor | None) or x.is_meta or torch._C._are_functorch_transforms_active():
             return None, self._fits(x, residual, rest)
         size = None if residual is None else (residual.shape, residual.dtype)
-        key = (x.shape, x.stride(), x.dtype, size, w.data_ptr(), w._version, _C.current_isa())
+        key = (x.shape, x.stride(), x.dtype, size, w.data_ptr(), w._version, _C.current_isa(), algo)
         found = self._packs.get(key)
         if found is None:
-            found = self._packs[key] = self._pack(x, residual, rest), self._fits(x, residual, rest)
+            found = self._packs[key] = self._pack(x, residual, rest, algo), self._fits(x, residual, rest)
         return found
 
-    def _pack(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> Tensor | None:
+    def _pack(self, x: Tensor, residual: Tensor | None, rest: _Geometry, algo: str) -> Tensor | None:
         now = (self.weight.data_ptr(), self.weight._version)
         stale = [key for key in self._packs if key[4:6] != now]
         for key in stale if len(self._packs) < _MOST_SHAPES else list(self._packs):
             del self._packs[key]
-        pack = ops.conv_pack(x, self.weight, *rest, self.activation, residual is not None, self.algo)
+        pack = ops.conv_pack(x, self.weight, *rest, self.activation, residual is not None, algo)
         if not pack.numel():
             return None
         for other, _ in self._packs.values():
