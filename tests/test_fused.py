@@ -4,6 +4,9 @@ import copy
 import itertools
 import math
 import pickle
+import random
+import sys
+import threading
 
 import pytest
 import torch
@@ -256,6 +259,29 @@ def test_a_pack_serves_all_sizes_of_a_layout():
         last = x.contiguous(memory_format=torch.channels_last)
         assert torch.equal(m(last), unpacked(m, last))
     assert len(packs(m)) == 2 and len(m._packs) <= 64
+
+
+def test_threads_share_a_module():
+    m, errors = make(), []
+
+    def call(seed):
+        try:
+            for H in random.Random(seed).choices(range(3, 150), k=300):
+                m(torch.ones(1, 4, H, 3).to(memory_format=[torch.contiguous_format, torch.channels_last][H % 2]))
+        except Exception as error:
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=call, args=(seed,)) for seed in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not errors
 
 
 @pytest.mark.parametrize("change", ["values", "dtype", "isa", "parameter"])

@@ -102,21 +102,13 @@ class FusedConv(torch.nn.Module):
         key = (x.shape, x.stride(), x.dtype, size, w.data_ptr(), w._version, _C.current_isa(), algo)
         found = self._packs.get(key)
         if found is None:
-            found = self._packs[key] = self._pack(x, residual, rest, algo), self._fits(x, residual, rest)
+            now = key[4:6]
+            former = self._packs.copy()
+            packs = {k: v for k, v in former.items() if k[4:6] == now and len(former) < _MOST_SHAPES}
+            pack = ops.conv_pack(x, w, *rest, self.activation, residual is not None, algo)
+            found = packs[key] = _shared(pack, packs), self._fits(x, residual, rest)
+            self._packs = packs  # a new one, since other threads may be looking through the old
         return found
-
-    def _pack(self, x: Tensor, residual: Tensor | None, rest: _Geometry, algo: str) -> Tensor | None:
-        now = (self.weight.data_ptr(), self.weight._version)
-        stale = [key for key in self._packs if key[4:6] != now]
-        for key in stale if len(self._packs) < _MOST_SHAPES else list(self._packs):
-            del self._packs[key]
-        pack = ops.conv_pack(x, self.weight, *rest, self.activation, residual is not None, algo)
-        if not pack.numel():
-            return None
-        for other, _ in self._packs.values():
-            if other is not None and torch.equal(other[:_HEADER], pack[:_HEADER]):
-                return other  # made for another size of x: the same bytes
-        return pack
 
     def _fits(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> bool:
         if not isinstance(residual, Tensor):
@@ -140,3 +132,9 @@ class FusedConv(torch.nn.Module):
             "groups": self.groups, "bias": self.bias is not None, "activation": self.activation, "algo": self.algo,
         }  # fmt: skip
         return ", ".join([f"{C * self.groups}, {K}", *(f"{name}={value!r}" for name, value in shown.items())])
+
+
+def _shared(pack: Tensor, packs: dict[Any, tuple[Tensor | None, bool]]) -> Tensor | None:
+    """A pack with the same bytes that was made for another size of x, or else this one; None for an empty one."""
+    same = (p for p, _ in packs.values() if p is not None and torch.equal(p[:_HEADER], pack[:_HEADER]))
+    return next(same, pack) if pack.numel() else None
