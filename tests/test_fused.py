@@ -348,6 +348,20 @@ def test_residuals_of_any_kind():
         assert_close(m(x, residual), m(x, torch.ones(())).to(getattr(residual, "dtype", y.dtype)))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"weight": None}, "weight: expected a torch.Tensor, got NoneType"),
+        ({"activation": None}, "activation: expected a string, got None"),
+        ({"groups": "2"}, "groups: expected an int, got '2'"),
+    ],
+    ids=str,
+)
+def test_module_errors(wrong, message):
+    with pytest.raises(torchconv.TorchconvError, match=message):
+        FusedConv(**{"weight": torch.ones(2, 2, 3, 3), **wrong})
+
+
 def test_vmap_and_meta():
     m, x = make(), torch.randn(3, 2, 4, 8, 8)
     with torch.no_grad():

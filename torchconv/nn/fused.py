@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 from torchconv import _C, _fused, ops, plan
-from torchconv._arguments import Ints, Padding, batched, padding_sides, per_dimension, sides
+from torchconv._arguments import Ints, Padding, batched, integer, padding_sides, per_dimension, sides
 from torchconv.errors import TorchconvError, raise_for_conv
 
 _Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
@@ -20,8 +20,9 @@ class FusedConv(torch.nn.Module):
     """activation(conv(x) + bias + residual) for inference, with the weights prepared once for all calls.
 
     What is prepared is a cache: it follows weight and bias, dtype, memory format and instruction set, and no
-    state_dict, pickle or copy holds it. Gradients flow (to the input too), but then the steps run one by one. Within
-    torch.compile and torch.export the weights are prepared in every call.
+    state_dict, pickle or copy holds it. It sees changes of weight that torch counts; after one through weight.data,
+    which torch does not count, call m.weight.add_(0). Gradients flow (to the input too), but then the steps run one by
+    one. Within torch.compile and torch.export the weights are prepared in every call.
 
     Args:
         weight: [K, C / groups, R, S], or with one or three spatial dimensions.
@@ -57,6 +58,8 @@ class FusedConv(torch.nn.Module):
         algo: str = "auto",
     ) -> None:
         super().__init__()
+        if not isinstance(weight, Tensor):
+            raise TorchconvError(f"weight: expected a torch.Tensor, got {type(weight).__name__}")
         d = weight.dim() - 2
         if d not in (1, 2, 3):
             raise TorchconvError(f"weight: expected 3, 4 or 5 dimensions, got size {list(weight.shape)}")
@@ -65,7 +68,7 @@ class FusedConv(torch.nn.Module):
         self.bias = None if bias is None else torch.nn.Parameter(bias.detach(), requires_grad=False)
         self.stride, self.dilation = per_dimension("stride", stride, d), per_dimension("dilation", dilation, d)
         self.padding: str | tuple[int, ...] = padding if isinstance(padding, str) else sides(padding, d)
-        self.groups, self.activation, self.algo = groups, activation, algo
+        self.groups, self.activation, self.algo = integer("groups", groups, groups, "an int"), activation, algo
         self._packs: dict[Any, tuple[Tensor | None, bool]] = {}
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
@@ -96,7 +99,8 @@ class FusedConv(torch.nn.Module):
         w = self.weight
         if is_compiling() or w.is_inference() or torch._C._is_any_autocast_enabled() or type(x) is not Tensor:
             return None, self._fits(x, residual, rest)
-        if not isinstance(residual, Tensor | None) or x.is_meta or torch._C._are_functorch_transforms_active():
+        number = residual is not None and not isinstance(residual, Tensor)
+        if number or x.is_meta or torch._C._are_functorch_transforms_active():
             return None, self._fits(x, residual, rest)
         size = None if residual is None else (residual.shape, residual.dtype)
         key = (x.shape, x.stride(), x.dtype, size, w.data_ptr(), w._version, _C.current_isa(), algo)
