@@ -176,6 +176,7 @@ static void tap_grad_planes(const PoolProblem& p, const S* grad_y, const Tap* ta
 
 template <class S>
 static void tap_grad_nchw(const PoolProblem& p, const S* grad_y, const Tap* taps, S* grad_x, void* workspace) {
+  if (windows_lie_apart(p)) return tap_grad_apart(p, grad_y, taps, grad_x);
   const Axis& w = p.axis[2];
   const bool near = w.dil == 1, two = w.kernel == 2, three = w.kernel == 3;
   const auto run = near && w.stride == 1   ? two     ? tap_grad_planes<2, 1, S>
