@@ -15,8 +15,10 @@ TORCHCONV_INLINE void give_row_apart(const Axis& w, Tap first, const S* grad_y, 
   constexpr int L = kLanes<T>;
   const typename first_integers<L>::type lanes;
   const Vector<T> none{};
-  for (int64_t q = 0; 2 * q < w.in; q += L) {
-    const int part = int(larger(0, smaller(L, w.out - q)));
+  for (int64_t i = 0; i < w.out; i += L) {
+    // The last vector overlaps the one before it: stores under a mask took twice as long.
+    const int64_t q = w.out < L ? 0 : smaller(i, w.out - L);
+    const int part = int(smaller(L, w.out - q));
     const TapVector<T> tap = load_taps<T>(taps + q, part);
     const Vector<T> value = load_part(grad_y + q, part), even = add_where_tap<T>(none, tap, first, value);
     const Vector<T> odd = w.kernel == 2 ? add_where_tap<T>(none, tap, Tap(first + 1), value) : none;
@@ -24,6 +26,7 @@ TORCHCONV_INLINE void give_row_apart(const Axis& w, Tap first, const S* grad_y, 
     store_part(grad_x + 2 * q, weave<T, 0>(even, odd, lanes), int(smaller(L, rest)));
     if (rest > L) store_part(grad_x + 2 * q + L, weave<T, L / 2>(even, odd, lanes), int(smaller(L, rest - L)));
   }
+  for (int64_t u = 2 * w.out; u < w.in; ++u) grad_x[u] = S(0);
 }
 
 template <class S>
