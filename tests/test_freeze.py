@@ -1,13 +1,16 @@
 """freeze: what is folded and fused, what is left alone and why, and that the copy computes what the model does."""
 
 import copy
+import operator
 import pickle
+import types
 
 import pytest
 import torch
 import torch.nn.functional as F
 import torchvision
 from torch import nn
+from torch.nn.utils import prune
 from torch.testing import assert_close
 
 import torchconv
@@ -139,6 +142,42 @@ def test_transposed_convolutions_fold_their_normalisation(dim):
     )
 
 
+class Tied(nn.Module):
+    """Reads the weight of a convolution that it calls too."""
+
+    def __init__(self, conv):
+        super().__init__()
+        self.conv, self.norm = conv, nn.BatchNorm2d(4)
+
+    def forward(self, x):
+        return self.norm(self.conv(x)) * self.conv.weight.abs().sum() + self.conv.bias.view(-1, 1, 1)
+
+
+@pytest.mark.parametrize("conv", [nn.Conv2d, nn.ConvTranspose2d])
+def test_weights_that_are_read_stay(conv):
+    name = "conv" if conv is nn.Conv2d else "ConvTranspose2d"
+    check(Tied(conv(4, 4, 3)), image(4), fused={"conv": f"{name} + BatchNorm2d"})
+
+
+@pytest.mark.parametrize("conv", [nn.Conv2d, nn.ConvTranspose2d])
+def test_shared_blocks_are_folded_once(conv):
+    class Twice(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first = self.second = nn.Sequential(conv(4, 4, 3, padding=1), nn.BatchNorm2d(4))
+
+        def forward(self, x):
+            return self.second(self.first(x)) if x.shape[0] else x  # the condition: torch.fx cannot trace it
+
+    check(Twice(), image(4))
+    check(nn.Sequential(*[conv(4, 4, 3), nn.BatchNorm2d(4), nn.ReLU()] * 2), image(4))
+
+
+def test_parametrized_transposed_convolutions_stay():
+    conv = nn.utils.parametrizations.spectral_norm(nn.ConvTranspose2d(4, 4, 3))
+    check(nn.Sequential(conv, nn.BatchNorm2d(4)), image(4), fused={})
+
+
 def test_statistics_of_the_batch_are_not_folded():
     model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5, track_running_stats=False))
     frozen = torchconv.freeze(model.eval())
@@ -163,6 +202,21 @@ def test_zero_padding_becomes_the_convolutions(name):
 @pytest.mark.parametrize("pad", [nn.ConstantPad2d(1, 2.0), nn.ReflectionPad2d(1), nn.ZeroPad2d(-1)], ids=str)
 def test_other_padding_stays(pad):
     check(nn.Sequential(pad, nn.Conv2d(3, 5, 3)), image(), fused={"1": "conv"})
+
+
+def test_padding_before_its_source_changes_stays():
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 3)
+
+        def forward(self, x):
+            y = x * 1
+            padded = F.pad(y, (1, 1, 1, 1))
+            y.relu_()
+            return self.conv(padded) + y
+
+    check(Model(), image(), fused={"conv": "conv + residual"})
 
 
 class Residual(nn.Module):
@@ -211,6 +265,37 @@ def test_what_changes_in_between_is_respected():
     check(Residual(torch.add, lambda x: F.relu(x, True)), image(), fused={"side": "conv", "conv": "conv"})
 
 
+@pytest.mark.parametrize("part", [lambda x: x.chunk(2, 1)[0], lambda x: x[:, :2], lambda x: x.view(x.shape)[:, 1:3]])
+def test_sums_written_over_a_view_change_the_whole(part):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(4, 2, 1)
+
+        def forward(self, x):
+            x = x * 1
+            view = part(x)
+            view += self.conv(x)
+            return x
+
+    check(Model(), image(4), fused={"conv": "conv"})
+
+
+@pytest.mark.parametrize("change", [operator.iadd, operator.imul, operator.isub, operator.itruediv])
+def test_what_is_written_over_changes_under_all_names(change):
+    class Model(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 3, 1)
+
+        def forward(self, x):
+            before = y = self.conv(x)
+            y = change(y, x + 9)
+            return before + x
+
+    check(Model(), image(), fused={"conv": "conv"})
+
+
 def test_residuals_are_broadcast():
     class Model(nn.Module):
         def __init__(self):
@@ -251,6 +336,30 @@ def test_hooks_are_kept():
     check(model, image(), fused={"0": "conv"}, left={"1": "ReLU: the convolution before it cannot take it up"})
 
 
+@pytest.mark.parametrize("where", ["", "0", "0.0"])
+def test_hooks_of_whole_models_and_blocks_are_kept(where):
+    seen = []
+    model = nn.Sequential(nn.Sequential(nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.ReLU())), nn.Sigmoid())
+    model.get_submodule(where).register_forward_pre_hook(lambda _, inputs: (3 * inputs[0],))
+    model.get_submodule(where).register_forward_hook(lambda _, __, y: seen.append(y.sum().item()) or 2 * y)
+    check(model, image(), fused={"0.0.0": "conv + BatchNorm2d + relu"})
+    assert len(seen) == 4  # two calls of each
+
+
+def test_a_forward_on_the_instance_is_kept():
+    model = nn.Sequential(nn.Conv2d(3, 3, 3), nn.ReLU())
+    model.forward = types.MethodType(lambda self, x: 2 * self[0](x), model)
+    left = {"": "Sequential: its forward was replaced on the instance"}
+    check(model, image(), fused={}, left=left)
+
+
+@pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
+@pytest.mark.parametrize("compute", [nn.utils.weight_norm, lambda m: prune.random_unstructured(m, "weight", 0.5)])
+def test_computed_weights_are_copied(compute):
+    model = nn.Sequential(compute(nn.Conv2d(3, 3, 3)), nn.ReLU())
+    check(model, image(), fused={})
+
+
 def test_parametrized_and_converted_models():
     model = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 5, 3)), nn.BatchNorm2d(5), nn.ReLU())
     check(model, image(), fused={"0": "conv + BatchNorm2d + relu"})
@@ -287,6 +396,24 @@ def test_untraceable_modules_are_frozen_part_by_part():
     frozen = check(Branching(), image(), fused={"body.0": "conv + BatchNorm2d + relu"})
     assert frozen.torchconv_report.left_alone[""].startswith("Branching: torch.fx cannot trace it")
     assert isinstance(frozen.model.head, torchconv.nn.Conv2d)
+
+
+class Arguments(nn.Module):
+    """What may be tensors, numbers or keywords where torch.fx sees only that something comes."""
+
+    def __init__(self):
+        super().__init__()
+        self.pad, self.conv, self.drop = nn.ZeroPad2d(1), nn.Conv2d(3, 3, 3), nn.Dropout()
+
+    def forward(self, x, number, pad, slope):
+        y = self.conv(self.pad(input=self.drop(input=x))) + number
+        return F.leaky_relu(self.conv(F.pad(y, pad)), slope) + y.shape[0]
+
+
+def test_arguments_that_are_no_tensors():
+    x, model = image(), Arguments().eval()
+    frozen = torchconv.freeze(model)
+    assert_close(frozen(x, 2.5, (1, 1, 1, 1), 0.3), model(x, 2.5, (1, 1, 1, 1), 0.3))
 
 
 def test_defaults_of_forward():

@@ -4,6 +4,9 @@ import copy
 import itertools
 import math
 import pickle
+import random
+import sys
+import threading
 
 import pytest
 import torch
@@ -258,6 +261,29 @@ def test_a_pack_serves_all_sizes_of_a_layout():
     assert len(packs(m)) == 2 and len(m._packs) <= 64
 
 
+def test_threads_share_a_module():
+    m, errors = make(), []
+
+    def call(seed):
+        try:
+            for H in random.Random(seed).choices(range(3, 150), k=300):
+                m(torch.ones(1, 4, H, 3).to(memory_format=[torch.contiguous_format, torch.channels_last][H % 2]))
+        except Exception as error:
+            errors.append(error)
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        threads = [threading.Thread(target=call, args=(seed,)) for seed in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+    assert not errors
+
+
 @pytest.mark.parametrize("change", ["values", "dtype", "isa", "parameter"])
 def test_packs_follow(change):
     m, x = make(), torch.randn(2, 4, 8, 8)
@@ -298,6 +324,49 @@ def test_module_arguments():
     x.requires_grad_()
     m(x).sum().backward()
     assert x.grad is not None and x.grad.abs().max() > 0
+
+
+def test_the_level_of_precision_holds():
+    m, x = make(), torch.randn(2, 4, 8, 8)
+    m(x)
+    with torchconv.precision(1e-12), pytest.raises(torchconv.TorchconvError, match="above the budget"):
+        m(x)
+    wide, x = FusedConv(torch.randn(1024, 1024, 1, 1)), torch.randn(8, 1024, 28, 28)
+    torch._dynamo.reset()
+    compiled = torch.compile(wide, fullgraph=True, backend="eager")
+    for level in ("balanced", "direct"):  # strassen at first
+        with torchconv.precision(level), torch.no_grad():
+            expected = torchconv.conv2d(x, wide.weight)
+            assert torch.equal(wide(x), expected) and torch.equal(compiled(x), expected)
+    assert len(packs(wide)) == 2
+
+
+def test_residuals_of_any_kind():
+    m, x = make(), torch.randn(2, 4, 8, 8)
+    y = m(x)
+    for residual in (torch.ones_like(y), torch.ones_like(y).double(), torch.ones_like(y), 1, 1.0):
+        assert_close(m(x, residual), m(x, torch.ones(())).to(getattr(residual, "dtype", y.dtype)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"weight": None}, "weight: expected a torch.Tensor, got NoneType"),
+        ({"activation": None}, "activation: expected a string, got None"),
+        ({"groups": "2"}, "groups: expected an int, got '2'"),
+    ],
+    ids=str,
+)
+def test_module_errors(wrong, message):
+    with pytest.raises(torchconv.TorchconvError, match=message):
+        FusedConv(**{"weight": torch.ones(2, 2, 3, 3), **wrong})
+
+
+def test_vmap_and_meta():
+    m, x = make(), torch.randn(3, 2, 4, 8, 8)
+    with torch.no_grad():
+        assert_close(torch.vmap(m)(x), m(x.flatten(0, 1)).unflatten(0, (3, 2)))
+    assert copy.deepcopy(m).to("meta")(x[0].to("meta")).shape == (2, 6, 8, 8)
 
 
 def test_compile_and_export_have_one_node():

@@ -71,6 +71,20 @@ def test_six_sided_padding(mode):
     assert_close(m(x), F.conv3d(padded, m.weight, m.bias))
 
 
+@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
+@pytest.mark.parametrize(("d", "memory_format"), [(2, torch.channels_last), (3, torch.channels_last_3d)])
+def test_padding_modes_keep_the_memory_format(mode, d, memory_format):
+    ours, torchs = pair(f"Conv{d}d", 4, 6, 3, padding=(2, *[1] * (d - 1)), padding_mode=mode)
+    x, torchs_x = (torch.randn(2, 4, *range(5, 5 + d)).to(memory_format=memory_format) for _ in range(2))
+    torchs_x.copy_(x)
+    y, expected = ours(x.requires_grad_()), torchs(torchs_x.requires_grad_())
+    assert y.is_contiguous(memory_format=memory_format)
+    assert_close(y, expected)
+    y.sum().backward()
+    expected.sum().backward()
+    assert_close(x.grad, torchs_x.grad)
+
+
 @pytest.mark.parametrize("mode", ["zeros", "circular"])
 def test_strided_same(mode):
     m = torchconv.nn.Conv2d(4, 6, 3, stride=(2, 1), padding="same", padding_mode=mode)

@@ -1,6 +1,7 @@
 """Finds convolutions in a traced model with what surrounds them, and makes one FusedConv of each."""
 
 import collections
+import copy
 import itertools
 import operator
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 # At inference they pass their input on.
 NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
 FUNCTIONS = (F.conv1d, F.conv2d, F.conv3d)
+IN_PLACE = (operator.iadd, operator.isub, operator.imul, operator.itruediv, operator.ifloordiv, operator.ipow)
 ADDITIONS = (operator.add, operator.iadd, torch.add, "add", "add_")
 
 _PLAIN = {
@@ -50,9 +52,10 @@ class Fuser:
     def run(self) -> None:
         graph = self.traced.graph
         self.calls = collections.Counter(str(n.target) for n in graph.nodes if n.op == "call_module")
+        self.read = {str(n.target).rpartition(".")[0] for n in graph.nodes if n.op == "get_attr"}
         for node in list(graph.nodes):
             if self._does_nothing(node):
-                node.replace_all_uses_with(node.args[0])
+                node.replace_all_uses_with(self._input(node))
                 graph.erase_node(node)
         for node in list(graph.nodes):
             if self._is_convolution(node):
@@ -78,7 +81,7 @@ class Fuser:
 
     def _does_nothing(self, node: Node) -> bool:
         if self._class(node) in NOTHING:
-            return not _has_hooks(self._module(node))
+            return not has_hooks(self._module(node))
         named = getattr(node.target, "__name__", "") if node.op == "call_function" else ""
         if "dropout" not in named and named != "stochastic_depth":  # torchvision's
             return False
@@ -116,7 +119,8 @@ class Fuser:
             if len(node.args) > 1 + len(names.get(target, ())) and node.args[1:] not in ((True,), (False,)):
                 return None
         if target in (nn.LeakyReLU, F.leaky_relu):
-            return f"leaky_relu:{float(given.get('negative_slope', 0.01))!r}"
+            slope = given.get("negative_slope", 0.01)
+            return None if isinstance(slope, Node) else f"leaky_relu:{float(slope)!r}"
         if target in (nn.GELU, F.gelu):
             return "gelu_tanh" if given.get("approximate", "none") == "tanh" else "gelu"
         if target in (nn.Hardtanh, F.hardtanh):
@@ -133,7 +137,7 @@ class Fuser:
             return
         x, weight, arguments = found
         steps, chain, residual, activation = ["conv"], [node], None, None
-        start = self._absorb_padding(x, weight.dim() - 2, arguments)
+        start = self._absorb_padding(node, x, weight.dim() - 2, arguments)
         if start is not x:
             steps.insert(0, "padding")
         followers = self._followers(node)
@@ -143,7 +147,7 @@ class Fuser:
             steps.append(step)
             chain.append(following)
             following = next(followers, None)
-        if following is not None and (residual := self._residual(following, chain[-1])):
+        if following is not None and (residual := self._residual(following, chain)):
             steps.append("residual")
             chain.append(following)
             following = next(followers, None)
@@ -169,7 +173,7 @@ class Fuser:
                 return "its geometry is computed"
             return x, weight, {**plain, "bias": bias}
         module: Any = self._module(node)
-        if _has_hooks(module):
+        if has_hooks(module):
             return "it has hooks"
         if module.padding_mode != "zeros":
             return f"padding_mode {module.padding_mode}"
@@ -178,14 +182,16 @@ class Fuser:
             arguments["algo"] = module.algo
         return self._input(node), module.weight, arguments
 
-    def _input(self, node: Node) -> Any:
-        return node.args[0] if node.args else node.kwargs["input"]
+    def _input(self, node: Node) -> Node:
+        return node.args[0] if node.args else node.kwargs["input"]  # type: ignore[return-value]
 
-    def _absorb_padding(self, x: Node, d: int, arguments: dict[str, Any]) -> Node:
+    def _absorb_padding(self, node: Node, x: Node, d: int, arguments: dict[str, Any]) -> Node:
         """The input before the zeros that a node of its own puts around it; they become padding."""
         pads = self._zeros_around(x)
         padding = arguments.get("padding", 0)
         if pads is None or len(x.users) > 1 or isinstance(padding, str) or len(pads) != 2 * d or min(pads) < 0:
+            return x
+        if any(map(self._changes, _between(x, node))):
             return x
         own = padding if isinstance(padding, (tuple, list)) else (padding,) * d
         own = [p if isinstance(p, (tuple, list)) else (p, p) for p in (own if len(own) == d else list(own) * d)]
@@ -193,32 +199,30 @@ class Fuser:
         arguments["padding"] = [
             (mine[0] + before, mine[1] + after) for mine, (before, after) in zip(own, reversed(last_first), strict=True)
         ]
-        return x.args[0]  # type: ignore[return-value]
+        return self._input(x)
 
     def _zeros_around(self, node: Any) -> list[int] | None:
         if not isinstance(node, Node):
             return None
         module: Any = self._module(node)
         if isinstance(module, (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)):  # ZeroPad is one of them
-            return list(module.padding) if module.value == 0 and not _has_hooks(module) else None
+            return list(module.padding) if module.value == 0 and not has_hooks(module) else None
         if node.op != "call_function" or node.target is not F.pad:
             return None
         names = ("input", "pad", "mode", "value")
         given: dict[str, Any] = dict(zip(names, node.args, strict=False)) | dict(node.kwargs)
         zeros = given.get("mode", "constant") == "constant" and not given.get("value")
-        return list(given["pad"]) if zeros and all(type(n) is int for n in given["pad"]) else None
+        plain = isinstance(given["pad"], (tuple, list)) and all(type(n) is int for n in given["pad"])
+        return list(given["pad"]) if zeros and plain else None
 
     def _followers(self, node: Node) -> Iterator[Node]:
         """What follows a node one by one, as long as nothing else uses what is between or is changed meanwhile."""
         chain = [node]
         while len(node.users) == 1:
             following = next(iter(node.users))
-            between = node.next
-            while between is not following:
-                if any(n not in chain for n in self._changes(between)):
-                    return
-                between = between.next
-            if _has_hooks(self._module(following)):
+            if any(n not in chain for between in _between(node, following) for n in self._changes(between)):
+                return
+            if has_hooks(self._module(following)):
                 return
             yield following
             chain.append(following)
@@ -234,7 +238,7 @@ class Fuser:
             in_place = (
                 node.kwargs.get("inplace", False) or True in node.args[1:]
                 or (name.endswith("_") and not name.endswith("__"))
-                or target in (operator.iadd, operator.imul, operator.isub, operator.itruediv, operator.setitem)
+                or target in IN_PLACE
             ) and node.op in ("call_function", "call_method")  # fmt: skip
         return [a for a in node.args[:1] if isinstance(a, Node)] if in_place else []
 
@@ -248,26 +252,27 @@ class Fuser:
         b = shift if bias is None else bias.double() * scale + shift
         return w.to(weight.dtype), b.to(weight.dtype), type(norm).__name__
 
-    def _residual(self, node: Node, last: Node) -> Node | None:
-        """What a node adds to `last`, if it adds to it."""
+    def _residual(self, node: Node, chain: list[Node]) -> Node | None:
+        """What a node adds to the last of a chain, if it adds to it."""
+        last = chain[-1]
         plain = node.op in ("call_function", "call_method") and node.kwargs.get("alpha", 1) == 1
         if node.target not in ADDITIONS or not plain or len(node.args) != 2 or "out" in node.kwargs:
             return None
         other = node.args[1] if node.args[0] is last else node.args[0]
         if not isinstance(other, Node) or other is last:
             return None
-        # A sum written over `other` would be seen by those who use that later.
-        if self._changes(node) == [other] and (len(other.users) > 1 or other.op in ("placeholder", "get_attr")):
+        # A sum written over `other` would be seen by those who use that later, or what it is a view of.
+        own = isinstance(self._submodule(other), (FusedConv, *CONVOLUTIONS, *NORMS))
+        if self._changes(node) == [other] and not (own and set(other.users) <= {node, *chain}):
             return None
         return other
 
     def _replace(self, chain: list[Node], inputs: tuple[Node, ...], fused: FusedConv) -> None:
         first, last, graph = chain[0], chain[-1], self.traced.graph
-        target = str(first.target)
         if first.op == "call_function":
-            target = f"{self._owner(first)}.fused".lstrip(".")
-        if first.op == "call_function" or self.calls[target] > 1:
-            target = self._unused(target)
+            target = self._unused(f"{self._owner(first)}.fused".lstrip("."))
+        else:
+            target = self._place(first)
         self.traced.add_submodule(target, fused)
         with graph.inserting_after(last):
             new = graph.call_module(target, inputs)
@@ -275,8 +280,12 @@ class Fuser:
         for node in reversed(chain):
             graph.erase_node(node)
 
+    def _place(self, node: Node) -> str:
+        """What takes a module's place has its name, unless it is called elsewhere too or its weight is read."""
+        target = str(node.target)
+        return self._unused(target) if self.calls[target] > 1 or target in self.read else target
+
     def _unused(self, target: str) -> str:
-        """A name for a module that is called in several places, in each of which it is fused with something else."""
         names = {name for name, _ in self.traced.named_modules()}
         numbered = (f"{target}_{i}" for i in itertools.count(1))
         return next(n for n in itertools.chain([target], numbered) if n not in names)
@@ -295,23 +304,22 @@ class Fuser:
         conv: Any = self._module(node)
         following = next(self._followers(node), None)
         norm: Any = None if following is None else self._module(following)
-        if (
-            not isinstance(norm, NORMS)
-            or norm.running_mean is None
-            or _has_hooks(conv)
-            or self.calls[str(node.target)] > 1
-        ):
+        kept = has_hooks(conv) or parametrize.is_parametrized(conv)  # whose weight would be computed again
+        if not isinstance(norm, NORMS) or norm.running_mean is None or kept:
             return
         scale, shift = _scale_and_shift(norm)
         weight, bias = conv.weight, conv.bias
         grouped = weight.double().unflatten(0, (conv.groups, -1))  # [G, C / G, K / G, kernel...]
         scaled = grouped * scale.view(conv.groups, 1, -1, *[1] * (weight.dim() - 2))
         b = shift if bias is None else bias.double() * scale + shift
-        conv.weight = nn.Parameter(scaled.flatten(0, 1).to(weight.dtype), requires_grad=False)
-        conv.bias = nn.Parameter(b.to(weight.dtype), requires_grad=False)
+        self.fused[self._name(node)] = f"{type(conv).__name__} + {type(norm).__name__}"
+        folded: Any = copy.deepcopy(conv)  # which other parts of the model may call too
+        folded.weight = nn.Parameter(scaled.flatten(0, 1).to(weight.dtype), requires_grad=False)
+        folded.bias = nn.Parameter(b.to(weight.dtype), requires_grad=False)
+        node.target = self._place(node)
+        self.traced.add_submodule(node.target, folded)
         following.replace_all_uses_with(node)  # type: ignore[union-attr]
         self.traced.graph.erase_node(following)  # type: ignore[arg-type]
-        self.fused[self._name(node)] = f"{type(conv).__name__} + {type(norm).__name__}"
 
     def _note(self, node: Node) -> None:
         """Why a normalisation or an activation is still there."""
@@ -330,6 +338,13 @@ class Fuser:
         return self.traced.get_submodule(str(node.target)) if node.op == "call_module" else None
 
 
+def _between(first: Node, last: Node) -> Iterator[Node]:
+    node = first.next
+    while node is not last:
+        yield node
+        node = node.next
+
+
 def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
     """A normalisation at inference as y * scale + shift per channel, in float64."""
     scale = torch.rsqrt(norm.running_var.double() + norm.eps)
@@ -339,7 +354,7 @@ def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
     return scale, shift if norm.bias is None else shift + norm.bias.double()
 
 
-def _has_hooks(module: nn.Module | None) -> bool:
+def has_hooks(module: nn.Module | None) -> bool:
     return module is not None and bool(module._forward_hooks or module._forward_pre_hooks)
 
 

@@ -29,6 +29,8 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
 
 
 def activation_function(name: str) -> Callable[[Tensor], Tensor]:
+    if not isinstance(name, str):
+        raise TorchconvError(f"activation: expected a string, got {name!r}")
     kind, _, slope = name.partition(":")
     if name in ACTIVATIONS:
         return ACTIVATIONS[name]

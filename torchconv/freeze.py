@@ -11,7 +11,7 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from torchconv._fuse import Fuser
+from torchconv._fuse import IN_PLACE, Fuser, has_hooks
 from torchconv._text import Printable
 from torchconv.convert import convert, revert
 from torchconv.errors import TorchconvError
@@ -117,7 +117,9 @@ def freeze(model: torch.nn.Module, example: Any = None) -> Frozen:
         )
     report = FreezeReport({}, {})
     with torch.inference_mode(False), torch.no_grad():
-        original = revert(copy.deepcopy(model)).eval()
+        # torch copies no computed tensors, such as the weights that pruning and the older weight_norm leave behind.
+        computed = (v for m in model.modules() for v in vars(m).values() if isinstance(v, Tensor) and not v.is_leaf)
+        original = revert(copy.deepcopy(model, {id(v): v.detach().clone() for v in computed})).eval()
         frozen = Frozen(convert(_rewritten(original, "", report)), report)
     for module in frozen.modules():
         vars(module).pop("torchconv_report", None) if module is not frozen else None
@@ -126,29 +128,63 @@ def freeze(model: torch.nn.Module, example: Any = None) -> Frozen:
     return frozen
 
 
+_HOOKS = (
+    "_forward_hooks", "_forward_hooks_with_kwargs", "_forward_hooks_always_called",
+    "_forward_pre_hooks", "_forward_pre_hooks_with_kwargs",
+)  # fmt: skip
+
+
+class _Proxy(torch.fx.Proxy):
+    """Keeps x += y what it is. torch.fx takes it for x = x + y, after which other names for x have the old values."""
+
+
+def _written_over(function: Any) -> Any:
+    return lambda x, y: x.tracer.create_proxy("call_function", function, (x, y), {})
+
+
+for _function in IN_PLACE:
+    setattr(_Proxy, f"__{_function.__name__}__", _written_over(_function))
+
+
 class _Tracer(torch.fx.Tracer):
     """torch.fx's tracer, to which torchconv's modules are whole as torch's are."""
 
+    def proxy(self, node: torch.fx.Node) -> torch.fx.Proxy:
+        return _Proxy(node, self)
+
     def is_leaf_module(self, m: torch.nn.Module, name: str) -> bool:
-        return super().is_leaf_module(m, name) or type(m).__module__.startswith("torchconv.nn")
+        ours = type(m).__module__.startswith("torchconv.nn")
+        return ours or has_hooks(m) or super().is_leaf_module(m, name)
 
 
 def _rewritten(module: torch.nn.Module, name: str, report: FreezeReport) -> torch.nn.Module:
     """The module as a graph with its convolutions fused; or itself, with its children rewritten where they can be."""
     if not any(True for _ in module.children()) and not Fuser.computes_convolution(module):
         return module
+    if "forward" in vars(module):
+        return _with_parts_rewritten(module, name, "its forward was replaced on the instance", report)
     try:
         graph = _Tracer().trace(module, _defaults(module))
         traced = torch.fx.GraphModule(module, graph, type(module).__name__)
     except Exception as error:  # whatever its forward does with what is no tensor
-        report.left_alone[name] = f"{type(module).__name__}: torch.fx cannot trace it ({_first_line(error)})"
-        for child_name, child in list(module.named_children()):
-            if type(child).__module__.startswith("torch.nn.") and not any(True for _ in child.children()):
-                continue  # a lone layer; convert() does what can be done for it
-            setattr(module, child_name, _rewritten(child, f"{name}.{child_name}".lstrip("."), report))
-        return module
+        return _with_parts_rewritten(module, name, f"torch.fx cannot trace it ({_first_line(error)})", report)
     Fuser(traced, name, report.fused, report.left_alone).run()
+    vars(traced).update({hooks: vars(module)[hooks] for hooks in _HOOKS})
+    for part_name in dict.fromkeys(str(node.target) for node in traced.graph.nodes if node.op == "call_module"):
+        part = traced.get_submodule(part_name)
+        if has_hooks(part) and any(True for _ in part.children()):
+            traced.add_submodule(part_name, _rewritten(part, f"{name}.{part_name}".lstrip("."), report))
     return traced
+
+
+def _with_parts_rewritten(module: torch.nn.Module, name: str, reason: str, report: FreezeReport) -> torch.nn.Module:
+    """The module, whose own forward stays for a reason, with its children rewritten where they can be."""
+    report.left_alone[name] = f"{type(module).__name__}: {reason}"
+    for child_name, child in list(module.named_children()):
+        if type(child).__module__.startswith("torch.nn.") and not any(True for _ in child.children()):
+            continue  # a lone layer; convert() does what can be done for it
+        setattr(module, child_name, _rewritten(child, f"{name}.{child_name}".lstrip("."), report))
+    return module
 
 
 def _defaults(module: torch.nn.Module) -> dict[str, Any]:

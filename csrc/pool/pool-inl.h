@@ -4,6 +4,7 @@
 #include "pool/whole-inl.h"
 #include "pool/forward_nchw-inl.h"
 #include "pool/backward_nchw-inl.h"
+#include "pool/tap_grad_apart-inl.h"
 #include "pool/tap_grad_nchw-inl.h"
 #include "pool/nhwc-inl.h"
 #include "pool/shuffle-inl.h"

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 from torch.compiler import is_compiling
 
-from torchconv import _C, _fused, ops
-from torchconv._arguments import Ints, Padding, batched, padding_sides, per_dimension, sides
+from torchconv import _C, _fused, ops, plan
+from torchconv._arguments import Ints, Padding, batched, integer, padding_sides, per_dimension, sides
 from torchconv.errors import TorchconvError, raise_for_conv
 
 _Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
@@ -20,8 +20,9 @@ class FusedConv(torch.nn.Module):
     """activation(conv(x) + bias + residual) for inference, with the weights prepared once for all calls.
 
     What is prepared is a cache: it follows weight and bias, dtype, memory format and instruction set, and no
-    state_dict, pickle or copy holds it. Gradients flow (to the input too), but then the steps run one by one. Within
-    torch.compile and torch.export the weights are prepared in every call.
+    state_dict, pickle or copy holds it. It sees changes of weight that torch counts; after one through weight.data,
+    which torch does not count, call m.weight.add_(0). Gradients flow (to the input too), but then the steps run one by
+    one. Within torch.compile and torch.export the weights are prepared in every call.
 
     Args:
         weight: [K, C / groups, R, S], or with one or three spatial dimensions.
@@ -57,6 +58,8 @@ class FusedConv(torch.nn.Module):
         algo: str = "auto",
     ) -> None:
         super().__init__()
+        if not isinstance(weight, Tensor):
+            raise TorchconvError(f"weight: expected a torch.Tensor, got {type(weight).__name__}")
         d = weight.dim() - 2
         if d not in (1, 2, 3):
             raise TorchconvError(f"weight: expected 3, 4 or 5 dimensions, got size {list(weight.shape)}")
@@ -65,7 +68,7 @@ class FusedConv(torch.nn.Module):
         self.bias = None if bias is None else torch.nn.Parameter(bias.detach(), requires_grad=False)
         self.stride, self.dilation = per_dimension("stride", stride, d), per_dimension("dilation", dilation, d)
         self.padding: str | tuple[int, ...] = padding if isinstance(padding, str) else sides(padding, d)
-        self.groups, self.activation, self.algo = groups, activation, algo
+        self.groups, self.activation, self.algo = integer("groups", groups, groups, "an int"), activation, algo
         self._packs: dict[Any, tuple[Tensor | None, bool]] = {}
 
     def forward(self, x: Tensor, residual: Tensor | None = None) -> Tensor:
@@ -85,39 +88,35 @@ class FusedConv(torch.nn.Module):
         if isinstance(padding, str):
             padding = padding_sides(padding, x, w, self.stride, self.dilation)
         rest = (self.stride, padding, self.dilation, self.groups)
-        pack, fits = self._prepared(x, residual, rest)
+        algo = plan.default_algo if self.algo == "auto" else self.algo
+        pack, fits = self._prepared(x, residual, rest, algo)
         if not fits:
-            return _fused.unfused(ops.conv_fwd, x, w, self.bias, residual, rest, self.activation, self.algo)
-        return ops.conv_fused(x, w, self.bias, residual, pack, *rest, self.activation, self.algo)
+            return _fused.unfused(ops.conv_fwd, x, w, self.bias, residual, rest, self.activation, algo)
+        return ops.conv_fused(x, w, self.bias, residual, pack, *rest, self.activation, algo)
 
-    def _prepared(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> tuple[Tensor | None, bool]:
+    def _prepared(self, x: Tensor, residual: Tensor | None, rest: _Geometry, algo: str) -> tuple[Tensor | None, bool]:
         """The pack to use, and whether the residual has the size of the result; both remembered by x's size."""
         w = self.weight
         if is_compiling() or w.is_inference() or torch._C._is_any_autocast_enabled() or type(x) is not Tensor:
             return None, self._fits(x, residual, rest)
-        size = None if residual is None else residual.shape
-        key = (x.shape, x.stride(), x.dtype, size, w.data_ptr(), w._version, _C.current_isa())
+        number = residual is not None and not isinstance(residual, Tensor)
+        if number or x.is_meta or torch._C._are_functorch_transforms_active():
+            return None, self._fits(x, residual, rest)
+        size = None if residual is None else (residual.shape, residual.dtype)
+        key = (x.shape, x.stride(), x.dtype, size, w.data_ptr(), w._version, _C.current_isa(), algo)
         found = self._packs.get(key)
         if found is None:
-            found = self._packs[key] = self._pack(x, residual, rest), self._fits(x, residual, rest)
+            now = key[4:6]
+            former = self._packs.copy()
+            packs = {k: v for k, v in former.items() if k[4:6] == now and len(former) < _MOST_SHAPES}
+            pack = ops.conv_pack(x, w, *rest, self.activation, residual is not None, algo)
+            found = packs[key] = _shared(pack, packs), self._fits(x, residual, rest)
+            self._packs = packs  # a new one, since other threads may be looking through the old
         return found
 
-    def _pack(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> Tensor | None:
-        now = (self.weight.data_ptr(), self.weight._version)
-        stale = [key for key in self._packs if key[4:6] != now]
-        for key in stale if len(self._packs) < _MOST_SHAPES else list(self._packs):
-            del self._packs[key]
-        pack = ops.conv_pack(x, self.weight, *rest, self.activation, residual is not None, self.algo)
-        if not pack.numel():
-            return None
-        for other, _ in self._packs.values():
-            if other is not None and torch.equal(other[:_HEADER], pack[:_HEADER]):
-                return other  # made for another size of x: the same bytes
-        return pack
-
     def _fits(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> bool:
-        if residual is None:
-            return True
+        if not isinstance(residual, Tensor):
+            return residual is None
         stride, padding, dilation, _ = rest
         size = [
             (n + before + after - dil * (k - 1) - 1) // s + 1
@@ -137,3 +136,9 @@ class FusedConv(torch.nn.Module):
             "groups": self.groups, "bias": self.bias is not None, "activation": self.activation, "algo": self.algo,
         }  # fmt: skip
         return ", ".join([f"{C * self.groups}, {K}", *(f"{name}={value!r}" for name, value in shown.items())])
+
+
+def _shared(pack: Tensor, packs: dict[Any, tuple[Tensor | None, bool]]) -> Tensor | None:
+    """A pack with the same bytes that was made for another size of x, or else this one; None for an empty one."""
+    same = (p for p, _ in packs.values() if p is not None and torch.equal(p[:_HEADER], pack[:_HEADER]))
+    return next(same, pack) if pack.numel() else None
