@@ -1,7 +1,8 @@
 """Every row of the registry on every case, dtype, layout and instruction set.
 
 The list comes from the registry, so a new row cannot go untested. By default a seeded sample runs in which any
-three values of any three factors occur together; --full runs every cell. Every cell runs with a workspace and an
+two values of any two factors occur together, and any three of row, dtype, layout, instruction set and input; --full
+runs every cell. Every cell runs with a workspace and an
 output that start as NaN, so a result that depends on what was there before fails.
 """
 
@@ -54,14 +55,16 @@ def all_cells(rng: random.Random) -> list[Cell]:
 
 
 def sample(cells: list[Cell], rng: random.Random) -> list[Cell]:
-    """In random order, the cells that hold three values together that no cell before them held."""
+    """In random order, the cells that hold values together that no cell before them held."""
     seen: set[tuple] = set()
     chosen = []
     for cell in rng.sample(cells, len(cells)):
-        factors = enumerate((cell[:3], *cell[3:]))
-        triples = set(itertools.combinations(factors, 3))
-        if not triples <= seen:
-            seen |= triples
+        row = ("row", cell[:3])
+        factors = [row, *zip(Cell._fields[3:], cell[3:], strict=True)]
+        setting = [row, ("dtype", cell.dtype), ("layout", cell.layout), ("isa", cell.isa), ("fill", cell.fill)]
+        together = {*itertools.combinations(factors, 2), *itertools.combinations(setting, 3)}
+        if not together <= seen:
+            seen |= together
             chosen.append(cell)
     return chosen
 
