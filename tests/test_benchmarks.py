@@ -12,13 +12,17 @@ from pathlib import Path
 import pytest
 import torch
 import torchvision
+from torch.utils.flop_counter import FlopCounterMode
+
+from torchconv.bench.layers import layers_from
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
+sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS.parent / "tools")]
 
 import bars  # noqa: E402
 import conv  # noqa: E402
 import harness  # noqa: E402
+import write_shapes  # noqa: E402
 
 SETTINGS = tomllib.loads((BENCHMARKS / "bars.toml").read_text())
 
@@ -79,23 +83,26 @@ def test_summary_counts_the_clean_samples_of_each_figure():
     assert figures["pointwise_nchw_geomean"] == pytest.approx(3.0)
 
 
-def test_resnet50_shapes_are_the_networks_own():
-    found: dict[tuple, int] = {}
+@pytest.mark.parametrize("name", write_shapes.NETWORKS)
+def test_shapes_are_the_networks_own(name):
+    assert (BENCHMARKS / "shapes" / f"{name}.txt").read_text() == write_shapes.text_of(write_shapes.NETWORKS[name])
 
-    def count(module, inputs, _):
-        key = (*inputs[0].shape[1:], module.out_channels, *module.kernel_size)
-        key += (module.stride[0], module.padding[0], module.dilation[0], module.groups)
-        found[key] = found.get(key, 0) + 1
 
-    with torch.device("meta"):
-        model = torchvision.models.resnet50()
-        for module in model.modules():
-            if isinstance(module, torch.nn.Conv2d):
-                module.register_forward_hook(count)
-        model(torch.empty(1, 3, 224, 224))
-    shapes = harness.read_shapes("resnet50")
-    listed = {(s.C, s.H, s.W, s.K, s.R, s.S, s.stride, s.pad, s.dil, s.groups): s.count for s in shapes}
-    assert listed == found and sum(found.values()) == 53
+def test_shapes_have_the_counts_that_papers_tell():
+    """Multiply-adds of one image, and weights, in millions; without those of nn.Linear."""
+    multiply_adds = {
+        "resnet50": 4087,
+        "vgg16": 15347,
+        "mobilenet_v2": 300,
+        "resnext50_32x4d": 4228,
+        "replknet31b": 15300,
+    }
+    for name, told in multiply_adds.items():
+        assert sum(s.count * s.flop for s in harness.read_shapes(name, batch=1)) / 2e6 == pytest.approx(told, rel=0.02)
+    weights = {"unet": 31.03, "dcgan": 6.339}
+    for name, told in weights.items():
+        counted = sum(s.count * torch.Size(s.w_size).numel() for s in harness.read_shapes(name))
+        assert counted / 1e6 == pytest.approx(told, rel=0.001)
 
 
 def depthwise_layers(build) -> Counter:
@@ -130,15 +137,58 @@ def test_measure_takes_the_median_of_each_call():
     assert all(timing.clean >= 3 or timing.interrupted for timing in timings.values())
 
 
-def test_rivals_compute_the_same():
-    """Both sides of every comparison, in every pass, on a strided layer with padding."""
-    s = harness.Shape("small", 2, 3, 9, 8, 4, 3, 3, 2, 1, 1, 1, 1)
+SMALL_SHAPES = [
+    harness.Shape("strided", 2, 3, 9, 8, 4, 3, 3, 2, 1, 1, 1, 1),
+    harness.Shape("rectangular", 2, 4, 9, 8, 6, 5, 3, (2, 1), (2, 0), (1, 2), 2, 1),
+    harness.Shape("transposed", 2, 6, 5, 4, 4, 4, 3, (2, 1), (1, 0), (1, 2), 2, 1, transposed=True),
+]
+
+
+@pytest.mark.parametrize("s", SMALL_SHAPES, ids=lambda s: s.name)
+def test_rivals_compute_the_same(s):
+    """Both sides of every comparison, in every pass."""
     x, w, grad_y = (torch.randn(size) for size in (s.x_size, s.w_size, s.y_size))
     for pass_ in conv.PASSES:
         ours, torchs = conv.ours(pass_, s, "auto", x, w, grad_y)(), conv.torchs(pass_, s, x, w, grad_y)()
         ours = ours if isinstance(ours, tuple) else (ours,)
         torchs = torchs if isinstance(torchs, tuple) else (torchs,)
         torch.testing.assert_close(ours, tuple(t for t in torchs if t is not None))
+        if pass_ in conv.SINGLE:
+            assert conv.error(pass_, s, "auto", torch.float32) < 1e-5
+
+
+@pytest.mark.parametrize("s", SMALL_SHAPES, ids=lambda s: s.name)
+def test_layers_of_shapes_are_of_torch(s):
+    (layer,) = layers_from([s])
+    assert list(layer.conv(layer.x).shape) == s.y_size and list(layer.conv.weight.shape) == s.w_size
+    with FlopCounterMode(display=False) as counted:
+        layer.conv(layer.x)
+    assert counted.get_total_flops() == s.flop
+
+
+def test_every_kind_of_layer_is_in_the_files():
+    shapes = [s for name in write_shapes.NETWORKS for s in harness.read_shapes(name)]
+    assert {(s.R, s.S) for s in shapes} >= {(51, 5), (5, 51), (31, 31), (7, 7), (4, 4), (2, 2), (1, 1)}
+    assert any(s.transposed for s in shapes) and any(s.dil == 36 for s in shapes)
+    assert any(1 < s.groups < s.C for s in shapes) and any(s.groups == s.C > 1 for s in shapes)
+
+
+def test_one_file_with_every_kind_runs(tmp_path, monkeypatch):
+    lines = [
+        "a 1 4 9 8 6 5 3 2x1 2x0 1x2 2 1",
+        "b 1 6 5 4 4 4 3 2x1 1x0 1x2 2 1 transposed",
+        "c 1 4 9 8 4 3 3 1 2 2 4 1",
+    ]
+    (tmp_path / "kinds.txt").write_text("\n".join(lines))
+    figures = json.loads(benchmark("conv.py", "--shapes", str(tmp_path / "kinds"), "--samples", "1", "--limit", "0"))
+    assert [row["layer"] for row in figures["layers"]] == [name for name in "abc" for _ in conv.PASSES]
+    assert max(row["error"] for row in figures["layers"] if row["error"] is not None) < 1e-5
+
+
+def test_inference_is_forward_of_one_image():
+    arguments = "--shapes dcgan --only at_4_s2 --inference --samples 1 --limit 0"
+    (row,) = json.loads(benchmark("conv.py", *shlex.split(arguments)))["layers"]
+    assert (row["layer"], row["pass"]) == ("up4x4_512_to_256_at_4_s2", "fwd")
 
 
 # Each benchmark at a size that takes seconds.
