@@ -1,6 +1,8 @@
 """The benchmarks themselves: that they measure what they say and that the bars can be judged. No speed is tested."""
 
 import json
+import math
+import random
 import shlex
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import torch
 import torchvision
 from torch.utils.flop_counter import FlopCounterMode
 
+import torchconv
 from torchconv.bench.layers import layers_from
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -22,6 +25,7 @@ sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS.parent / "tools")]
 import bars  # noqa: E402
 import conv  # noqa: E402
 import harness  # noqa: E402
+import planner  # noqa: E402
 import write_shapes  # noqa: E402
 
 SETTINGS = tomllib.loads((BENCHMARKS / "bars.toml").read_text())
@@ -191,6 +195,49 @@ def test_inference_is_forward_of_one_image():
     assert (row["layer"], row["pass"]) == ("up4x4_512_to_256_at_4_s2", "fwd")
 
 
+def test_random_layers_are_realistic_and_come_again_with_their_seed():
+    layers = [planner.drawn(random.Random(seed)) for seed in range(300)]
+    assert layers[7] == planner.drawn(random.Random(7)) and len(set(layers)) > 250
+    assert {s.name for s in layers} == {kind.replace(" ", "_") for kind in planner.KINDS}
+    assert {s.stride for s in layers} == {1, 2, 4} and {s.dil for s in layers} == {1, 2, 4}
+    assert (
+        any(1 < s.groups < s.C for s in layers)
+        and any(s.groups == s.C for s in layers)
+        and any(s.R != s.S for s in layers)
+    )
+    assert all(math.prod(s.x_size) <= planner.LARGEST_TENSOR and min(s.y_size) > 0 for s in layers)
+
+
+def test_lines_of_shapes_are_read_back(tmp_path):
+    shapes = [*SMALL_SHAPES, planner.drawn(random.Random(1))]
+    (tmp_path / "lines.txt").write_text("\n".join(s.line for s in shapes))
+    assert harness.read_shapes(str(tmp_path / "lines")) == shapes
+
+
+def test_planner_compares_the_rows_that_auto_may_take():
+    rows = torchconv.explain((8, 512, 28, 28), (512, 512, 3, 3), padding=1, algo="auto:direct").rows
+    assert all(planner.allowed(row) for row in rows if row["chosen"])
+    assert not any(planner.allowed(row) for row in rows if "directly" in row["reason"])
+    assert any("directly" in row["reason"] for row in rows)
+
+
+def test_planner_counts_hits_and_leaves_out_what_was_interrupted():
+    def case(ratio, predicted, clean):
+        seconds = {"picked": ratio, "best": 1.0}
+        return {
+            "pass": "fwd", "pick": "picked", "best": "best", "ratio": ratio, "seconds": seconds,
+            "predicted": {"picked": predicted * ratio, "best": 1.0}, "clean_samples": clean,
+        }  # fmt: skip
+
+    cases = [case(1.05, 1.0, 5), case(1.2, 0.6, 4), case(1.3, 0.4, 3), case(1.05, 2.1, 6), case(9.0, 9.0, 0)]
+    cases += [{**c, "pass": pass_} for pass_ in ("grad_input", "grad_weight") for c in cases]
+    figures = planner.summary(cases)
+    assert (figures["within_10_percent"], figures["within_25_percent"]) == (50, 75)
+    assert (figures["predicted_within_2x"], figures["predicted_within_2x_all_rows"]) == (50, 75)
+    assert (figures["cases"], figures["interrupted_cases"]) == (12, 3)
+    assert figures["clean_samples"]["within_10_percent"] == 3
+
+
 # Each benchmark at a size that takes seconds.
 SMALL = {
     "fused.py": "--shapes depthwise --only at_7 --batch 1 --samples 1 --limit 1",
@@ -199,6 +246,7 @@ SMALL = {
     "gemm.py": "--size 64 --samples 1",
     "memory.py": "--channels 2 --size 64",
     "overhead.py": "--samples 1 --shapes 1",
+    "planner.py": "--layers 1 --samples 1 --limit 0 --seed 2",
     "pool.py": "--only _14 --samples 1 --limit 1",
 }
 

@@ -15,16 +15,11 @@ import torch
 import torchvision
 from torch import nn
 
-from torchconv.timing import FIELDS, Shape, Window
+from torchconv.timing import FIELDS, Shape, as_window, written
 
 FOLDER = Path(__file__).parent.parent / "benchmarks" / "shapes"
 # What each column takes at least, the blank before it included.
 COLUMNS = dict(zip(FIELDS[1:], (4, 6, 5, 5, 6, 3, 3, 7, 4, 4, 7, 6)))
-
-
-def as_window(pair: tuple[int, ...]) -> Window:
-    first, last = pair
-    return first if first == last else (first, last)
 
 
 def name_of(s: Shape) -> str:
@@ -186,10 +181,6 @@ def distinct(layers: Iterable[Shape], batch: int) -> list[Shape]:
     return shapes
 
 
-def written(field: str, value: Window) -> str:
-    return str(value) if isinstance(value, int) else "x".join(map(str, value))
-
-
 def text_of(network: Network) -> str:
     """The file of a network."""
     shapes = distinct(network.layers(), network.batch)
@@ -199,7 +190,7 @@ def text_of(network: Network) -> str:
         f"# N: in training. count: how many of its {total} layers have the shape. Written by tools/write_shapes.py.",
     ]
     names = FIELDS[1:]
-    table = [["# name", *names], *([s.name, *(written(n, getattr(s, n)) for n in names)] for s in shapes)]
+    table = [["# name", *names], *([s.name, *(written(getattr(s, n)) for n in names)] for s in shapes)]
     first = max(25, *(len(row[0]) for row in table))
     widths = [max(COLUMNS[n], *(1 + len(row[i]) for row in table)) for i, n in enumerate(names, 1)]
     ends = ["", *("  transposed" * s.transposed for s in shapes)]

@@ -9,7 +9,7 @@ import random
 import resource
 import statistics
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -89,8 +89,19 @@ def measure(
 Window = int | tuple[int, int]  # one number for both dimensions, or height and width
 
 
+def as_window(pair: Sequence[int]) -> Window:
+    """Height and width as one number where they are equal."""
+    first, last = pair
+    return first if first == last else (first, last)
+
+
 def _both(window: Window) -> list[int]:
     return [window] * 2 if isinstance(window, int) else list(window)
+
+
+def written(window: Window) -> str:
+    """As in a file of shapes: 2, or 25x2."""
+    return str(window) if isinstance(window, int) else "x".join(map(str, window))
 
 
 @dataclass(frozen=True)
@@ -154,6 +165,11 @@ class Shape:
         return swapped.get(pass_, pass_) if self.transposed else pass_
 
     @property
+    def line(self) -> str:
+        """Its line in a file of shapes."""
+        return " ".join([self.name, *(written(getattr(self, n)) for n in FIELDS[1:])]) + " transposed" * self.transposed
+
+    @property
     def flop(self) -> float:
         positions = self.x_size if self.transposed else self.y_size
         return 2.0 * torch.Size(positions).numel() * torch.Size(self.w_size[1:]).numel()
@@ -193,8 +209,7 @@ def _number(field: str, text: str) -> Window:
     parts = text.split("x") if field in WINDOWS else [text]
     if not all(part.isdecimal() for part in parts) or len(parts) > 2:
         raise ValueError(text)
-    first, last = int(parts[0]), int(parts[-1])
-    return first if first == last else (first, last)
+    return as_window((int(parts[0]), int(parts[-1])))
 
 
 def _shape(where: str, fields: list[str], batch: int | None) -> Shape:
