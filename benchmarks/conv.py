@@ -45,14 +45,21 @@ def torchs(pass_: str, s: Shape, x: Tensor, w: Tensor, grad_y: Tensor) -> Callab
     return lambda: torch.conv2d(x, w, None, stride, pad, dil, s.groups)
 
 
+def single(pass_: str, result: Any) -> Tensor:
+    """The one result of a pass, where torch gives three gradients."""
+    return result if isinstance(result, Tensor) else result[SINGLE.index(pass_) - 1]
+
+
+def relative_error(result: Tensor, exact: Tensor) -> float:
+    return ((result - exact).abs().max() / exact.abs().max()).item()
+
+
 def error(pass_: str, s: Shape, algo: str, dtype: torch.dtype, batch: int = 1) -> float:
     """max|y - ref| / max|ref| against float64, for a batch of one, or more where an algorithm needs them."""
     one = Shape(**{**vars(s), "N": batch})
     x, w, grad_y = (torch.randn(size).to(dtype) for size in (one.x_size, one.w_size, one.y_size))
-    result = ours(pass_, one, algo, x, w, grad_y)()
     exact = torchs(pass_, one, x.double(), w.double(), grad_y.double())()
-    exact = exact if pass_ == "fwd" else exact[SINGLE.index(pass_) - 1]
-    return ((result - exact).abs().max() / exact.abs().max()).item()
+    return relative_error(single(pass_, ours(pass_, one, algo, x, w, grad_y)()), single(pass_, exact))
 
 
 def compare(pass_: str, s: Shape, options: Any) -> dict[str, Any]:
