@@ -18,7 +18,7 @@ from torchconv import _C
 
 PASSES = conv.SINGLE
 REFERENCE = "reference"  # plain loops, to test the others against: timed only where auto picks them, on one pixel
-LARGEST_FLOP = 2e10  # of a layer in a sweep or a map: about 0.1 s on two cores
+LARGEST_FLOP = 5e9  # of a layer in a sweep or a map: about 30 ms on two cores
 SLOWEST = 10.0  # times the fastest: rows predicted to be slower do not run in sweeps and maps
 
 
@@ -94,9 +94,9 @@ def race(
     return Race(seconds, found, picked[best], timings[picked[best], best].seconds, clean)
 
 
-def layer(C: int, H: int, kernel: int, N: int, depthwise: bool = False) -> Shape:
-    """A layer that keeps the size of its image and the number of its channels."""
-    return Shape("", N, C, H, H, C, kernel, kernel, 1, kernel // 2, 1, C if depthwise else 1, 1)
+def layer(C: int, H: int, kernel: int, depthwise: bool = False) -> Shape:
+    """A layer that keeps the size of its image and the number of its channels, for one image."""
+    return Shape("", 1, C, H, H, C, kernel, kernel, 1, kernel // 2, 1, C if depthwise else 1, 1)
 
 
 @dataclass(frozen=True)
@@ -129,12 +129,10 @@ def sweep_plans(quick: bool) -> list[SweepPlan]:
     H = 8 if quick else 56
     of_kernels = "kernel size"
     return [
-        SweepPlan("3x3 at 28x28, batch 4", "channels, in and out", channels, lambda n: layer(n, 28, 3, 4)),
-        SweepPlan(f"{C} channels at {H}x{H}, batch 1", of_kernels, kernels, lambda n: layer(C, H, n, 1)),
-        SweepPlan(
-            f"depthwise, {C} channels at {H}x{H}, batch 1", of_kernels, kernels, lambda n: layer(C, H, n, 1, True)
-        ),
-        SweepPlan(f"3x3, {C} channels, batch 1", "height and width of the image", images, lambda n: layer(C, n, 3, 1)),
+        SweepPlan("3x3 at 28x28", "channels, in and out", channels, lambda n: layer(n, 28, 3)),
+        SweepPlan(f"{C} channels at {H}x{H}", of_kernels, kernels, lambda n: layer(C, H, n)),
+        SweepPlan(f"depthwise, {C} channels at {H}x{H}", of_kernels, kernels, lambda n: layer(C, H, n, depthwise=True)),
+        SweepPlan(f"3x3, {C} channels", "height and width of the image", images, lambda n: layer(C, n, 3)),
     ]
 
 
@@ -146,7 +144,14 @@ def map_plans(quick: bool) -> list[MapPlan]:
     of_channels, of_kernels, of_images = "channels, in and out", "kernel size", "height and width"
     C = 8 if quick else 128
     return [
-        MapPlan("at 28x28, batch 4", of_channels, channels, of_kernels, kernels, lambda c, k: layer(c, 28, k, 4)),
-        MapPlan("3x3, batch 4", of_channels, channels, of_images, images, lambda c, h: layer(c, h, 3, 4)),
-        MapPlan(f"depthwise, {C} channels", of_kernels, long, of_images, images, lambda k, h: layer(C, h, k, 1, True)),
+        MapPlan("at 28x28", of_channels, channels, of_kernels, kernels, lambda c, k: layer(c, 28, k)),
+        MapPlan("3x3", of_channels, channels, of_images, images, lambda c, h: layer(c, h, 3)),
+        MapPlan(
+            "depthwise",
+            of_kernels,
+            long,
+            f"{of_images}, {C} channels",
+            images,
+            lambda k, h: layer(C, h, k, depthwise=True),
+        ),
     ]

@@ -3,7 +3,7 @@
     python benchmarks/suite.py [--networks resnet50 unet] [--quick]
 
 Writes bench.html and bench.json into benchmarks/results/ and prints the figures that sum it up as JSON. --quick is for
-tests: a few small layers, once each. The whole of it takes about an hour on two cores.
+tests: a few small layers, once each. The whole of it takes an hour or two on two cores.
 """
 
 import math
@@ -13,6 +13,7 @@ from typing import Any
 
 import conv
 import harness
+import peers
 import torch
 from algorithms import LARGEST_FLOP, SLOWEST, Race, algorithms, map_plans, race, sweep_plans
 from harness import Shape, geomean
@@ -30,6 +31,7 @@ NETWORKS = (
 )
 INFERENCE = "inference"  # forward of one image; the other kinds are the passes in training
 KINDS = (INFERENCE, *conv.SINGLE)
+LARGE_BUFFER, CACHED_BUFFER = 256 << 20, 8 << 20  # bytes
 DTYPES = (torch.float32, torch.bfloat16)  # of the layer on which all algorithms race
 
 Key = tuple[Any, ...]
@@ -39,7 +41,8 @@ Jobs = dict[Key, Callable[[], Any]]
 def bandwidth(nbytes: int, options: Any) -> float:
     """GB/s that reading and writing every element of a buffer reaches."""
     buffer = torch.zeros(nbytes // 4)
-    timing = harness.measure({"add": lambda: buffer.add_(1)}, options.samples, options.limit)["add"]
+    repeats = max(1, LARGE_BUFFER // nbytes)
+    timing = harness.measure({"add": lambda: buffer.add_(1)}, options.samples, options.limit, repeats=repeats)["add"]
     return 2e-9 * nbytes / timing.seconds
 
 
@@ -96,6 +99,19 @@ def scaling_jobs(options: Any) -> Jobs:
                 for column in plan.columns:
                     add(("map", i, pass_, row, column), pass_, plan.at(column, row))
     return jobs
+
+
+def peer_jobs(names: list[str], options: Any) -> Jobs:
+    """ResNet-50's layers on other libraries, one thread."""
+
+    def run(s: Shape) -> dict[str, Any]:
+        torch.set_num_threads(1)
+        row = peers.compare(s, names, options)
+        torch.set_num_threads(options.threads)
+        return row
+
+    shapes = harness.read_shapes("resnet50", 1)
+    return {("peer", s.name): lambda s=s: run(s) for s in (shapes[-1:] if options.quick else shapes)}
 
 
 def measured(jobs: Jobs, console: Console) -> dict[Key, Any]:
@@ -177,12 +193,12 @@ def roofline_section(report: Report, found: dict[Key, Any], peak: float, bandwid
 
 
 def error_section(report: Report, found: dict[Key, Any], s: Shape, colours: dict[str, str]) -> list[dict[str, Any]]:
-    panels: dict[str, dict[str, tuple[float, float]]] = {}
+    panels: dict[str, dict[str, dict[str, tuple[float, float]]]] = {}
     rows = []
     for (_, pass_, dtype), contenders in ((key, value) for key, value in found.items() if key[0] == "error"):
         name = str(dtype).removeprefix("torch.")
+        panels.setdefault(pass_, {})[name] = contenders
         for contender, (gflops, error) in contenders.items():
-            panels.setdefault(pass_, {})[f"{contender} {name}"] = gflops, error
             rows.append({"pass": pass_, "dtype": name, "contender": contender, "gflops": gflops, "error": error})
     report.section(
         "Error against speed",
@@ -212,8 +228,8 @@ def scaling_section(report: Report, found: dict[Key, Any], colours: dict[str, st
         figures.append({**vars(panels[-1]), "seconds": {size: r.seconds for size, r in races.items()}})
     report.section(
         "Scaling",
-        "The forward pass of every algorithm, and of torch, while one size of a layer grows. Each in the better of its "
-        f"memory formats; those predicted to take more than {SLOWEST:.0f} times as long as the fastest are left out.",
+        "The forward pass of one image on every algorithm, and on torch, while one size grows. Each in the better of "
+        f"its memory formats; what is predicted to take {SLOWEST:.0f} times as long as the fastest is left out.",
     )
     report.figure(sweeps(panels, colours, "GFLOP/s of every algorithm while one size grows"))
     drawn = []
@@ -224,11 +240,30 @@ def scaling_section(report: Report, found: dict[Key, Any], colours: dict[str, st
             drawn.append(Map(title, plan.x_axis, list(plan.columns), plan.y_axis, list(plan.rows), cells))
     report.section(
         "Crossover map",
-        "Which algorithm wins where. The number is torch's time over the winner's; a star says that auto picks another "
-        "one there, which takes more than 10% longer. Empty cells would take too long.",
+        "Which algorithm wins where, for one image. The number is torch's time over the winner's; a star says that "
+        "auto picks another one there, which takes more than 10% longer. Empty cells would take too long.",
     )
     report.figure(maps(drawn, colours, "the fastest algorithm for each pair of sizes"))
     return {"sweeps": figures, "maps": [vars(panel) for panel in drawn]}
+
+
+def peers_section(report: Report, found: dict[Key, Any], names: list[str], asked: list[str]) -> dict[str, Any]:
+    rows = [row for key, row in found.items() if key[0] == "peer"]
+    figures = peers.summary(rows, names)
+    missing = [name for name in asked if name not in names]
+    report.section(
+        "Other libraries",
+        "ResNet-50's layers alone: forward, one image, one thread, float32, weights prepared once on every side. A "
+        f"ratio is the library's time over torchconv's. Not installed here: {', '.join(missing) or 'none'}.",
+    )
+    lines: list[tuple[Cell, ...]] = [
+        (row["layer"], f"{1e3 * row['seconds']['torchconv']:.2f}", *(Ratio(row["ratio"][name]) for name in names))
+        for row in rows
+    ]
+    lines.append(("geometric mean", "", *(Ratio(figures[name]) for name in names)))
+    columns = ["layer", ">torchconv ms", *(f">{name}" for name in names)]
+    report.table("torchconv and others", columns, lines, last_is_total=True, terminal_columns=0)
+    return {**figures, "not_installed": missing, "layers": rows}
 
 
 def cell(found: Race | None) -> tuple[str, str] | None:
@@ -245,6 +280,7 @@ def main() -> None:
     parser.add_argument(
         "--layer", default="3x3_256_to_256_at_14", help="of resnet50: where every algorithm's error is shown"
     )
+    parser.add_argument("--peers", nargs="*", choices=peers.PEERS, default=list(peers.PEERS), help="see peers.py")
     parser.add_argument("--quick", action="store_true", help="a few small layers, once each")
     parser.add_argument("--output", type=Path, default=HERE / "results")
     options = parser.parse_args()
@@ -252,6 +288,7 @@ def main() -> None:
     if options.quick:
         options.samples, options.limit = 1, 0.0
         options.networks = ("dcgan",) if options.networks is NETWORKS else options.networks
+        options.peers = ["torch"]
     require("suite.py", PACKAGES)
     harness.start(options)
     console = harness.messages if harness.messages.is_terminal else Console(stderr=True, width=WIDTH_OF_LOGS)
@@ -260,20 +297,23 @@ def main() -> None:
         parser.error(f"--layer: expected a layer in shapes/resnet50.txt, got {options.layer}")
     machine = harness.machine()
     peak = machine["peak_gflops"]
-    bandwidths = {"memory": bandwidth(256 << 20, options), "the last cache": bandwidth(8 << 20, options)}
+    bandwidths = {"memory": bandwidth(LARGE_BUFFER, options), "cache": bandwidth(CACHED_BUFFER, options)}
     report = Report(
         console, "torchconv's benchmarks", f"{len(options.networks)} networks, every algorithm, against torch"
     )
-    jobs = layer_jobs(options.networks, options) | error_jobs(one[0], options) | scaling_jobs(options)
+    names = peers.installed(options.peers)
+    jobs = peer_jobs(names, options) if names else {}  # first: what fails, fails early
+    jobs |= layer_jobs(options.networks, options) | error_jobs(one[0], options) | scaling_jobs(options)
     found = measured(jobs, console)
     colours = colours_of([*algorithms(), "torch"])
     figures = ratios_section(report, found, options.networks, peak)
     roofline_section(report, found, peak, bandwidths)
     errors = error_section(report, found, one[0], colours)
     scaling = scaling_section(report, found, colours, options)
+    others = peers_section(report, found, names, options.peers) if names else {}
     layers = [{"network": key[1], **row} for key, row in found.items() if key[0] == "layer"]
     report.figures |= {"machine": machine, "bandwidth_gbytes": bandwidths, **figures, "layers": layers}
-    report.figures |= {"errors": errors, **scaling}
+    report.figures |= {"errors": errors, **scaling, "peers": others}
     page = report.write(options.output, "bench")
     harness.write({**figures, "machine": machine, "page": str(page)})
 

@@ -1,5 +1,6 @@
 """The benchmarks themselves: that they measure what they say and that the bars can be judged. No speed is tested."""
 
+import dataclasses
 import json
 import math
 import random
@@ -10,10 +11,12 @@ import time
 import tomllib
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torchvision
+from pages import read_report
 from torch.utils.flop_counter import FlopCounterMode
 
 import torchconv
@@ -22,10 +25,13 @@ from torchconv.bench.layers import layers_from
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS.parent / "tools")]
 
+import algorithms  # noqa: E402
 import bars  # noqa: E402
 import conv  # noqa: E402
 import harness  # noqa: E402
+import peers  # noqa: E402
 import planner  # noqa: E402
+import suite  # noqa: E402
 import write_shapes  # noqa: E402
 
 SETTINGS = tomllib.loads((BENCHMARKS / "bars.toml").read_text())
@@ -246,8 +252,10 @@ SMALL = {
     "gemm.py": "--size 64 --samples 1",
     "memory.py": "--channels 2 --size 64",
     "overhead.py": "--samples 1 --shapes 1",
+    "peers.py": "--shapes dcgan --only at_4_s2 --samples 1 --limit 0 --peers torch",
     "planner.py": "--layers 1 --samples 1 --limit 0 --seed 2",
     "pool.py": "--only _14 --samples 1 --limit 1",
+    "suite.py": "--quick",
 }
 
 
@@ -268,3 +276,76 @@ def test_depthwise_shapes_give_the_figures_that_bars_name():
     figures = json.loads(benchmark("conv.py", *shlex.split(arguments)))
     named = {bar["figure"] for bar in SETTINGS["bars"] if "depthwise" in bar["run"]}
     assert len(named) == 6 and named <= set(figures) and named <= set(figures["clean_samples"])
+
+
+def test_peers_give_a_figure_for_each_and_say_which_are_missing():
+    figures = json.loads(benchmark("peers.py", *shlex.split(SMALL["peers.py"])))
+    assert figures["torch"] > 0 and figures["not_installed"] == []
+    assert set(figures["clean_samples"]) == {"torch", "best_peer"} == set(figures) - {
+        "clean_samples", "not_installed", "layers", "machine"
+    }  # fmt: skip
+    (layer,) = figures["layers"]
+    assert set(layer["seconds"]) == {"torch", "torchconv"} and max(layer["errors"].values()) < 1e-5
+
+
+def test_a_peer_that_is_not_installed_is_named(monkeypatch, capfd):
+    monkeypatch.setitem(peers.PEERS, "another", (peers.torch_calls, ("no_such_module",)))
+    assert peers.installed(["torch", "another"]) == ["torch"]
+    assert "another is left out: no module no_such_module; make peers installs it" in " ".join(
+        capfd.readouterr().err.split()
+    )
+
+
+def test_a_peer_that_computes_something_else_is_not_timed(monkeypatch):
+    wrong = lambda s, x, w: {"halved": lambda: conv.torchs("fwd", s, x, w, x)() / 2}  # noqa: E731
+    monkeypatch.setitem(peers.PEERS, "wrong", (wrong, ()))
+    with pytest.raises(
+        RuntimeError, match=r"halved: expected the result of torch on strided 2 3 9 8 .*, got one 5.0e-01 off"
+    ):
+        peers.compare(SMALL_SHAPES[0], ["wrong"], None)
+
+
+@pytest.mark.parametrize("peer", ["onnxruntime", "openvino", "ncnn"])
+def test_peers_compute_every_kind_of_layer(peer):
+    """Where the peer is installed: compare raises where its result is not torch's."""
+    if not peers.installed([peer]):
+        pytest.skip(f"{peer} is not installed")
+    options = SimpleNamespace(samples=1, limit=0.0)
+    kinds = [*SMALL_SHAPES, harness.Shape("depthwise", 1, 16, 9, 9, 16, 5, 3, 1, (2, 1), 1, 16, 1)]
+    for s in kinds:
+        row = peers.compare(dataclasses.replace(s, N=1), [peer], options)
+        assert row["ratio"].keys() == {peer}
+
+
+def test_rows_race_and_what_auto_picks_is_among_them():
+    s = harness.Shape("small", 2, 32, 12, 12, 32, 3, 3, 1, 1, 1, 1, 1)
+    for pass_ in conv.SINGLE:
+        race = algorithms.race(pass_, s, torch.float32, SimpleNamespace(samples=1, limit=0.0), errors=True)
+        assert set(race.seconds) == set(race.errors) <= {*algorithms.algorithms(), "torch"}
+        assert race.picked in race.seconds and race.winner != "torch" and "torch" in race.seconds
+        assert algorithms.REFERENCE not in race.seconds and race.picked_seconds > 0
+        assert max(race.errors.values()) < 1e-4
+
+
+def test_suite_writes_a_page_with_every_part(tmp_path):
+    figures = json.loads(benchmark("suite.py", SMALL["suite.py"], "--output", str(tmp_path)))
+    kinds = [f"{of}_{kind}" for of in ("dcgan",) for kind in suite.KINDS] + [f"{kind}_geomean" for kind in suite.KINDS]
+    assert set(kinds) == set(figures) - {"clean_samples", "machine", "page"} == set(figures["clean_samples"])
+    page, data = read_report(tmp_path, "bench")
+    parts = (
+        "Networks layer by layer",
+        "Roofline",
+        "Error against speed",
+        "Scaling",
+        "Crossover map",
+        "Other libraries",
+    )
+    assert all(part in page.text for part in parts)
+    assert page.tags.count("svg") == 5
+    assert len(data["layers"]) == 2 * len(suite.KINDS) and len(data["sweeps"]) == 4 and len(data["maps"]) == 9
+    assert {row["contender"] for row in data["errors"]} >= {"torch", "im2col"}
+    assert {row["dtype"] for row in data["errors"]} == {"float32", "bfloat16"}
+
+
+def test_suite_knows_every_network():
+    assert set(suite.NETWORKS) == set(write_shapes.NETWORKS)

@@ -218,7 +218,8 @@ def _shape(where: str, fields: list[str], batch: int | None) -> Shape:
     try:
         numbers: list[Any] = [_number(field, text) for field, text in zip(FIELDS[1:], texts, strict=True)]
     except ValueError:
-        wanted = f"{len(FIELDS)} fields, {' '.join(FIELDS)}, all but the name whole numbers"
+        wanted = f"{len(FIELDS)} fields, {' '.join(FIELDS)} (stride, pad and dil may be as 2x1), all but the name "
+        wanted += "whole numbers"
         raise TorchconvError(f"{where}: expected {wanted}, got {' '.join(fields)!r}") from None
     shape = Shape(name, *[batch or numbers[0], *numbers[1:], transposed])
     if 0 in (shape.groups, shape.count) or shape.C % shape.groups or shape.K % shape.groups:

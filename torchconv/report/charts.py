@@ -30,9 +30,9 @@ def colours_of(names: Sequence[str]) -> dict[str, str]:
     return {"torch": TORCH} | {name: _COLOURS[i % len(_COLOURS)] for i, name in enumerate(others)}
 
 
-def _panels(count: int, height: float) -> tuple[Figure, list[Axes]]:
-    """Up to two of them side by side."""
-    columns = min(count, 2)
+def _panels(count: int, height: float, abreast: int = 2) -> tuple[Figure, list[Axes]]:
+    """Up to so many of them side by side."""
+    columns = min(count, abreast)
     rows = math.ceil(count / columns)
     figure = Figure(figsize=(WIDTH, height * rows), layout="constrained")
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
@@ -109,26 +109,30 @@ def roofline(
 
 
 def speed_and_error(
-    panels: Mapping[str, Mapping[str, tuple[float, float]]], colours: Mapping[str, str], label: str
+    panels: Mapping[str, Mapping[str, Mapping[str, tuple[float, float]]]], colours: Mapping[str, str], label: str
 ) -> str:
     """For each pass a dot for each contender: right is faster, down is more exact.
 
     Args:
-        panels: by pass, by contender: GFLOP/s and error. A contender is an algorithm, and perhaps more words.
-        colours: by the contender's first word.
+        panels: by pass, by dtype, by contender: GFLOP/s and error.
+        colours: by contender.
         label: of the plot, for those who cannot see it.
     """
     with matplotlib.rc_context(STYLE):
-        figure, every = _panels(len(panels), 3.6)
-        for axes, (title, contenders) in zip(every, panels.items()):
+        figure, every = _panels(len(panels), 4.2, abreast=3)
+        for axes, (title, by_dtype) in zip(every, panels.items()):
             axes.set_title(title)
-            for name, (gflops, error) in contenders.items():
-                axes.plot(gflops, max(error, 1e-18), color=colours[name.split()[0]], marker="o", linestyle="none")
-                axes.annotate(name, (gflops, max(error, 1e-18)), (6, 3), textcoords="offset points", fontsize=9)
+            for (dtype, contenders), marker in zip(by_dtype.items(), _MARKERS):
+                axes.plot([], [], color=MUTED, marker=marker, linestyle="none", label=dtype)
+                for name, (gflops, error) in contenders.items():
+                    place = gflops, max(error, 1e-18)  # a logarithm shows no zero
+                    axes.plot(*place, color=colours[name], marker=marker, linestyle="none")
+                    axes.annotate(name, place, (6, 3), textcoords="offset points", fontsize=8)
             axes.set_yscale("log")
-            axes.margins(x=0.3, y=0.2)
+            axes.margins(x=0.3, y=0.1)
             axes.set_xlabel("GFLOP/s")
-            axes.set_ylabel("error")
+        every[0].set_ylabel("error")
+        _legend_above(figure, every[0])
         return as_svg(figure, label)
 
 
@@ -187,7 +191,7 @@ class Map:
 def maps(panels: Sequence[Map], colours: Mapping[str, str], label: str) -> str:
     """Each map with its cells in the colours of the winners."""
     with matplotlib.rc_context(STYLE):
-        figure, every = _panels(len(panels), 3.8)
+        figure, every = _panels(len(panels), 3.4, abreast=3)
         winners: dict[str, None] = {}
         for axes, panel in zip(every, panels):
             axes.set_title(panel.title)
