@@ -221,7 +221,7 @@ def summary(rows: list[dict[str, Any]], peers: list[str]) -> dict[str, Any]:
 
 
 def table(rows: list[dict[str, Any]], peers: list[str]) -> Table:
-    out = Table("layer", "torchconv ms", *(f"{peer} ms" for peer in peers), "clean samples")
+    out = Table("layer", "torchconv", *peers, "clean", title="ms")
     for row in rows:
         times = [f"{1e3 * row['seconds'][name]:.3f}" for name in ("torchconv", *peers)]
         out.add_row(row["layer"], *times, str(row["clean_samples"]))

@@ -131,6 +131,8 @@ def summary(cases: list[dict[str, Any]]) -> dict[str, Any]:
     samples = dict.fromkeys(figures, min(case["clean_samples"] for case in counted))
     for pass_ in conv.SINGLE:
         of_pass = [case for case in counted if case["pass"] == pass_]
+        if not of_pass:
+            continue
         figures |= {f"{pass_}_{name}": percent(c["ratio"] <= bound for c in of_pass) for name, bound in WITHIN.items()}
     return {**figures, "cases": len(counted), "interrupted_cases": len(cases) - len(clean), "clean_samples": samples}
 

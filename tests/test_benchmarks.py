@@ -242,6 +242,9 @@ def test_planner_counts_hits_and_leaves_out_what_was_interrupted():
     assert (figures["predicted_within_2x"], figures["predicted_within_2x_all_rows"]) == (50, 75)
     assert (figures["cases"], figures["interrupted_cases"]) == (12, 3)
     assert figures["clean_samples"]["within_10_percent"] == 3
+    assert "grad_input_within_10_percent" not in planner.summary(cases[:5])  # none of its cases was clean
+    busy = planner.summary([case(1.2, 1.0, 0)])
+    assert busy["clean_samples"]["within_25_percent"] == 0 and busy["within_25_percent"] == 100
 
 
 # Each benchmark at a size that takes seconds.
