@@ -4,11 +4,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PY := $(BIN)/python
-REQUIREMENTS := $(wildcard requirements/*.txt)
+REQUIREMENTS := $(filter-out requirements/bench%,$(wildcard requirements/*.txt))
 CPP := $(shell find csrc tests -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh')
 BUILD_INPUTS := setup.py pyproject.toml $(shell find csrc -type f)
 
-.PHONY: help missing env build demo test test-full lint format bars docs wheel check-wheel clean
+.PHONY: help missing env build demo test test-full lint format bars bench peers docs wheel check-wheel clean
 
 help:
 	@echo "make demo         build, and run a real pretrained network on torchconv against torch"
@@ -16,6 +16,8 @@ help:
 	@echo "make build        the extensions alone, in place"
 	@echo "make lint         style, types and file sizes; format mends what it can"
 	@echo "make bars         the benchmarks that benchmarks/bars.toml names, against their bars"
+	@echo "make bench        the whole suite as a page, benchmarks/results/bench.html: takes an hour or two"
+	@echo "make peers        installs the other libraries that bench compares with: ONNX Runtime, OpenVINO, ncnn"
 	@echo "make docs         the documentation, as pages to read in build/site/index.html"
 	@echo "make wheel        a wheel in dist/; check-wheel runs it under an older torch"
 	@echo "make clean        removes what was built, but not the environment"
@@ -61,6 +63,13 @@ format: env
 
 bars: build
 	$(PY) benchmarks/bars.py
+
+bench: build
+	$(PY) benchmarks/suite.py
+
+peers: env
+	$(PY) -m pip install -q --disable-pip-version-check -r requirements/bench.txt
+	$(PY) -m pip install -q --disable-pip-version-check --no-deps -r requirements/bench-no-deps.txt
 
 # -W: a broken link, a missing docstring and every other warning is an error.
 docs: build

@@ -1,6 +1,6 @@
 """One algorithm against torch on a file of shapes: forward, both gradients, and the two together. Prints JSON.
 
-    python benchmarks/conv.py [--shapes resnet50] [--algo im2col] [--only 3x3] [--dtype float32] [--cold]
+    python benchmarks/conv.py [--shapes resnet50] [--algo im2col] [--only 3x3] [--dtype float32] [--cold] [--inference]
 
 Each side runs in both memory formats, and its better one counts: "ratio" is torch's best time over torchconv's best.
 """
@@ -23,32 +23,43 @@ SINGLE = ("fwd", "grad_input", "grad_weight")  # backward is the last two
 
 
 def ours(pass_: str, s: Shape, algo: str, x: Tensor, w: Tensor, grad_y: Tensor) -> Callable[[], object]:
-    rest = (*s.geometry, algo)
+    if pass_ == "backward":
+        grad_input, grad_weight = (ours(single, s, algo, x, w, grad_y) for single in ("grad_input", "grad_weight"))
+        return lambda: (grad_input(), grad_weight())
+    rest, x_size = (*s.geometry, algo), s.conv_x_size
+    if s.transposed:
+        x, grad_y = grad_y, x
     fwd = lambda: ops.conv_fwd(x, w, None, *rest)  # noqa: E731
-    grad_input = lambda: ops.conv_grad_input(grad_y, w, None, s.x_size, *rest)  # noqa: E731
+    grad_input = lambda: ops.conv_grad_input(grad_y, w, None, x_size, *rest)  # noqa: E731
     grad_weight = lambda: ops.conv_grad_weight(x, grad_y, s.w_size, *rest)  # noqa: E731
-    backward = lambda: (grad_input(), grad_weight())  # noqa: E731
-    return {"fwd": fwd, "grad_input": grad_input, "grad_weight": grad_weight, "backward": backward}[pass_]
+    return {"fwd": fwd, "grad_input": grad_input, "grad_weight": grad_weight}[s.operator(pass_)]
 
 
 def torchs(pass_: str, s: Shape, x: Tensor, w: Tensor, grad_y: Tensor) -> Callable[[], object]:
-    window = ([s.stride] * 2, [s.pad] * 2, [s.dil] * 2)
-    if pass_ == "fwd":
-        return lambda: torch.conv2d(x, w, None, *window, s.groups)
-    mask = MASKS[pass_]
-    return lambda: torch.ops.aten.convolution_backward(
-        grad_y, x, w, None, *window, False, [0, 0], s.groups, mask
-    )  # fmt: skip
+    stride, pad, dil = s.window
+    if pass_ != "fwd":
+        rest = (None, stride, pad, dil, s.transposed, [0, 0], s.groups, MASKS[pass_])
+        return lambda: torch.ops.aten.convolution_backward(grad_y, x, w, *rest)
+    if s.transposed:
+        return lambda: torch.conv_transpose2d(x, w, None, stride, pad, [0, 0], s.groups, dil)
+    return lambda: torch.conv2d(x, w, None, stride, pad, dil, s.groups)
+
+
+def single(pass_: str, result: Any) -> Tensor:
+    """The one result of a pass, where torch gives three gradients."""
+    return result if isinstance(result, Tensor) else result[SINGLE.index(pass_) - 1]
+
+
+def relative_error(result: Tensor, exact: Tensor) -> float:
+    return ((result - exact).abs().max() / exact.abs().max()).item()
 
 
 def error(pass_: str, s: Shape, algo: str, dtype: torch.dtype, batch: int = 1) -> float:
     """max|y - ref| / max|ref| against float64, for a batch of one, or more where an algorithm needs them."""
     one = Shape(**{**vars(s), "N": batch})
     x, w, grad_y = (torch.randn(size).to(dtype) for size in (one.x_size, one.w_size, one.y_size))
-    result = ours(pass_, one, algo, x, w, grad_y)()
     exact = torchs(pass_, one, x.double(), w.double(), grad_y.double())()
-    exact = exact if pass_ == "fwd" else exact[SINGLE.index(pass_) - 1]
-    return ((result - exact).abs().max() / exact.abs().max()).item()
+    return relative_error(single(pass_, ours(pass_, one, algo, x, w, grad_y)()), single(pass_, exact))
 
 
 def compare(pass_: str, s: Shape, options: Any) -> dict[str, Any]:
@@ -80,7 +91,7 @@ def workspace_per_thread(s: Shape, algo: str, dtype: torch.dtype) -> float:
         candidate
         for pass_ in SINGLE
         for layout in FORMATS
-        for candidate in _C.explain(pass_, s.x_size, s.w_size, *s.geometry, algo, name, layout)
+        for candidate in _C.explain(pass_, s.conv_x_size, s.w_size, *s.geometry, algo, name, layout)
         if candidate["chosen"]
     ]
     return max(candidate["workspace"] for candidate in candidates) / torch.get_num_threads() / 2**20
@@ -88,7 +99,7 @@ def workspace_per_thread(s: Shape, algo: str, dtype: torch.dtype) -> float:
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """The figures that bars are set on, and from how many clean samples each comes at the least."""
-    single = [row for row in rows if row["pass"] in SINGLE]
+    single = [row for row in rows if row["pass"] in SINGLE] or rows
     worst = min(single, key=lambda row: row["ratio"])
     groups = {
         "geomean": single,
@@ -140,16 +151,20 @@ def main() -> None:
     parser.add_argument("--only", default="", help="part of a layer's name")
     parser.add_argument("--batch", type=int, help="instead of the file's")
     parser.add_argument("--algo", default="im2col")
+    parser.add_argument("--pass", dest="passes", choices=PASSES, nargs="+", default=PASSES)
+    parser.add_argument("--inference", action="store_true", help="one image, forward: --batch 1 --pass fwd")
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--cold", action="store_true", help="sweep the caches before each sample")
     options = parser.parse_args()
     options.dtype = getattr(torch, options.dtype)
+    if options.inference:
+        options.batch, options.passes = 1, ("fwd",)
     harness.start(options)
     shapes = [s for s in harness.read_shapes(options.shapes, options.batch) if options.only in s.name]
     machine = harness.machine()
     rows = []
     for s in shapes:
-        for pass_ in PASSES:
+        for pass_ in options.passes:
             rows.append(compare(pass_, s, options))
             harness.messages.print(f"{s.name} {pass_}: {rows[-1]['ratio']:.2f}")
     harness.messages.print(table(rows, machine["peak_gflops"]))

@@ -48,6 +48,8 @@ def main() -> None:
     harness.start(options)
     layers, clean = {}, []
     shapes = [s for s in harness.read_shapes(options.shapes, options.batch) if options.only in s.name]
+    if any(s.transposed for s in shapes):
+        parser.error("--only: expected layers that are not transposed, which have no fused form")
     for shape in track(shapes, console=harness.messages):
         times = compare(shape, options)
         layers[shape.name] = {name: t.seconds / times["bare"].seconds for name, t in times.items()}

@@ -59,11 +59,11 @@ class Page(HTMLParser):
         self.text += data
 
 
-def read_report(folder: Path) -> tuple[Page, dict]:
+def read_report(folder: Path, name: str = "report") -> tuple[Page, dict]:
     """The page and the figures of a report; the page's links lead to what is in it."""
-    page = Page((folder / "report.html").read_text())
+    page = Page((folder / f"{name}.html").read_text())
     assert page.targets <= page.ids
-    figures = json.loads((folder / "report.json").read_text())
+    figures = json.loads((folder / f"{name}.json").read_text())
     assert figures["build"]["isa"]["used"] in page.text
     assert figures["build"]["cpu"] in page.text
     return page, figures

@@ -175,6 +175,10 @@ def test_wrong_options(options, message, capsys):
         ("a 1 4 9 9 8 3 3 1 1 1 3 1", "groups that divide C and K"),
         ("a 1 4 9 9 8 3 3 0 1 1 1 1", "line 2: stride: expected positive numbers"),
         ("a 1 4 2 2 8 3 3 1 0 1 1 1", "line 2: "),
+        ("a 1 4 9 9 8 3 3 1x1x1 1 1 1 1", r"may be as 2x1\), all but the name whole numbers, got"),
+        ("a 1 4 9 9 8 3x3 3 1 1 1 1 1", "all but the name whole numbers, got"),
+        ("a 1 4 9 9 8 3 3 1 1 1 1 1 transposes", "all but the name whole numbers, got"),
+        ("a 1 4 1 1 8 2 2 1 2 1 1 1 transposed", "line 2: "),
         ("# a comment", "expected at least one shape, got none"),
     ],
 )

@@ -1,6 +1,9 @@
 """The benchmarks themselves: that they measure what they say and that the bars can be judged. No speed is tested."""
 
+import dataclasses
 import json
+import math
+import random
 import shlex
 import subprocess
 import sys
@@ -8,17 +11,28 @@ import time
 import tomllib
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
 import torchvision
+from pages import read_report
+from torch.utils.flop_counter import FlopCounterMode
+
+import torchconv
+from torchconv.bench.layers import layers_from
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
-sys.path.insert(0, str(BENCHMARKS))
+sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS.parent / "tools")]
 
+import algorithms  # noqa: E402
 import bars  # noqa: E402
 import conv  # noqa: E402
 import harness  # noqa: E402
+import peers  # noqa: E402
+import planner  # noqa: E402
+import suite  # noqa: E402
+import write_shapes  # noqa: E402
 
 SETTINGS = tomllib.loads((BENCHMARKS / "bars.toml").read_text())
 
@@ -79,23 +93,26 @@ def test_summary_counts_the_clean_samples_of_each_figure():
     assert figures["pointwise_nchw_geomean"] == pytest.approx(3.0)
 
 
-def test_resnet50_shapes_are_the_networks_own():
-    found: dict[tuple, int] = {}
+@pytest.mark.parametrize("name", write_shapes.NETWORKS)
+def test_shapes_are_the_networks_own(name):
+    assert (BENCHMARKS / "shapes" / f"{name}.txt").read_text() == write_shapes.text_of(write_shapes.NETWORKS[name])
 
-    def count(module, inputs, _):
-        key = (*inputs[0].shape[1:], module.out_channels, *module.kernel_size)
-        key += (module.stride[0], module.padding[0], module.dilation[0], module.groups)
-        found[key] = found.get(key, 0) + 1
 
-    with torch.device("meta"):
-        model = torchvision.models.resnet50()
-        for module in model.modules():
-            if isinstance(module, torch.nn.Conv2d):
-                module.register_forward_hook(count)
-        model(torch.empty(1, 3, 224, 224))
-    shapes = harness.read_shapes("resnet50")
-    listed = {(s.C, s.H, s.W, s.K, s.R, s.S, s.stride, s.pad, s.dil, s.groups): s.count for s in shapes}
-    assert listed == found and sum(found.values()) == 53
+def test_shapes_have_the_counts_that_papers_tell():
+    """Multiply-adds of one image, and weights, in millions; without those of nn.Linear."""
+    multiply_adds = {
+        "resnet50": 4087,
+        "vgg16": 15347,
+        "mobilenet_v2": 300,
+        "resnext50_32x4d": 4228,
+        "replknet31b": 15300,
+    }
+    for name, told in multiply_adds.items():
+        assert sum(s.count * s.flop for s in harness.read_shapes(name, batch=1)) / 2e6 == pytest.approx(told, rel=0.02)
+    weights = {"unet": 31.03, "dcgan": 6.339}
+    for name, told in weights.items():
+        counted = sum(s.count * torch.Size(s.w_size).numel() for s in harness.read_shapes(name))
+        assert counted / 1e6 == pytest.approx(told, rel=0.001)
 
 
 def depthwise_layers(build) -> Counter:
@@ -130,15 +147,104 @@ def test_measure_takes_the_median_of_each_call():
     assert all(timing.clean >= 3 or timing.interrupted for timing in timings.values())
 
 
-def test_rivals_compute_the_same():
-    """Both sides of every comparison, in every pass, on a strided layer with padding."""
-    s = harness.Shape("small", 2, 3, 9, 8, 4, 3, 3, 2, 1, 1, 1, 1)
+SMALL_SHAPES = [
+    harness.Shape("strided", 2, 3, 9, 8, 4, 3, 3, 2, 1, 1, 1, 1),
+    harness.Shape("rectangular", 2, 4, 9, 8, 6, 5, 3, (2, 1), (2, 0), (1, 2), 2, 1),
+    harness.Shape("transposed", 2, 6, 5, 4, 4, 4, 3, (2, 1), (1, 0), (1, 2), 2, 1, transposed=True),
+]
+
+
+@pytest.mark.parametrize("s", SMALL_SHAPES, ids=lambda s: s.name)
+def test_rivals_compute_the_same(s):
+    """Both sides of every comparison, in every pass."""
     x, w, grad_y = (torch.randn(size) for size in (s.x_size, s.w_size, s.y_size))
     for pass_ in conv.PASSES:
         ours, torchs = conv.ours(pass_, s, "auto", x, w, grad_y)(), conv.torchs(pass_, s, x, w, grad_y)()
         ours = ours if isinstance(ours, tuple) else (ours,)
         torchs = torchs if isinstance(torchs, tuple) else (torchs,)
         torch.testing.assert_close(ours, tuple(t for t in torchs if t is not None))
+        if pass_ in conv.SINGLE:
+            assert conv.error(pass_, s, "auto", torch.float32) < 1e-5
+
+
+@pytest.mark.parametrize("s", SMALL_SHAPES, ids=lambda s: s.name)
+def test_layers_of_shapes_are_of_torch(s):
+    (layer,) = layers_from([s])
+    assert list(layer.conv(layer.x).shape) == s.y_size and list(layer.conv.weight.shape) == s.w_size
+    with FlopCounterMode(display=False) as counted:
+        layer.conv(layer.x)
+    assert counted.get_total_flops() == s.flop
+
+
+def test_every_kind_of_layer_is_in_the_files():
+    shapes = [s for name in write_shapes.NETWORKS for s in harness.read_shapes(name)]
+    assert {(s.R, s.S) for s in shapes} >= {(51, 5), (5, 51), (31, 31), (7, 7), (4, 4), (2, 2), (1, 1)}
+    assert any(s.transposed for s in shapes) and any(s.dil == 36 for s in shapes)
+    assert any(1 < s.groups < s.C for s in shapes) and any(s.groups == s.C > 1 for s in shapes)
+
+
+def test_one_file_with_every_kind_runs(tmp_path, monkeypatch):
+    lines = [
+        "a 1 4 9 8 6 5 3 2x1 2x0 1x2 2 1",
+        "b 1 6 5 4 4 4 3 2x1 1x0 1x2 2 1 transposed",
+        "c 1 4 9 8 4 3 3 1 2 2 4 1",
+    ]
+    (tmp_path / "kinds.txt").write_text("\n".join(lines))
+    figures = json.loads(benchmark("conv.py", "--shapes", str(tmp_path / "kinds"), "--samples", "1", "--limit", "0"))
+    assert [row["layer"] for row in figures["layers"]] == [name for name in "abc" for _ in conv.PASSES]
+    assert max(row["error"] for row in figures["layers"] if row["error"] is not None) < 1e-5
+
+
+def test_inference_is_forward_of_one_image():
+    arguments = "--shapes dcgan --only at_4_s2 --inference --samples 1 --limit 0"
+    (row,) = json.loads(benchmark("conv.py", *shlex.split(arguments)))["layers"]
+    assert (row["layer"], row["pass"]) == ("up4x4_512_to_256_at_4_s2", "fwd")
+
+
+def test_random_layers_are_realistic_and_come_again_with_their_seed():
+    layers = [planner.drawn(random.Random(seed)) for seed in range(300)]
+    assert layers[7] == planner.drawn(random.Random(7)) and len(set(layers)) > 250
+    assert {s.name for s in layers} == {kind.replace(" ", "_") for kind in planner.KINDS}
+    assert {s.stride for s in layers} == {1, 2, 4} and {s.dil for s in layers} == {1, 2, 4}
+    assert (
+        any(1 < s.groups < s.C for s in layers)
+        and any(s.groups == s.C for s in layers)
+        and any(s.R != s.S for s in layers)
+    )
+    assert all(math.prod(s.x_size) <= planner.LARGEST_TENSOR and min(s.y_size) > 0 for s in layers)
+
+
+def test_lines_of_shapes_are_read_back(tmp_path):
+    shapes = [*SMALL_SHAPES, planner.drawn(random.Random(1))]
+    (tmp_path / "lines.txt").write_text("\n".join(s.line for s in shapes))
+    assert harness.read_shapes(str(tmp_path / "lines")) == shapes
+
+
+def test_planner_compares_the_rows_that_auto_may_take():
+    rows = torchconv.explain((8, 512, 28, 28), (512, 512, 3, 3), padding=1, algo="auto:direct").rows
+    assert all(planner.allowed(row) for row in rows if row["chosen"])
+    assert not any(planner.allowed(row) for row in rows if "directly" in row["reason"])
+    assert any("directly" in row["reason"] for row in rows)
+
+
+def test_planner_counts_hits_and_leaves_out_what_was_interrupted():
+    def case(ratio, predicted, clean):
+        seconds = {"picked": ratio, "best": 1.0}
+        return {
+            "pass": "fwd", "pick": "picked", "best": "best", "ratio": ratio, "seconds": seconds,
+            "predicted": {"picked": predicted * ratio, "best": 1.0}, "clean_samples": clean,
+        }  # fmt: skip
+
+    cases = [case(1.05, 1.0, 5), case(1.2, 0.6, 4), case(1.3, 0.4, 3), case(1.05, 2.1, 6), case(9.0, 9.0, 0)]
+    cases += [{**c, "pass": pass_} for pass_ in ("grad_input", "grad_weight") for c in cases]
+    figures = planner.summary(cases)
+    assert (figures["within_10_percent"], figures["within_25_percent"]) == (50, 75)
+    assert (figures["predicted_within_2x"], figures["predicted_within_2x_all_rows"]) == (50, 75)
+    assert (figures["cases"], figures["interrupted_cases"]) == (12, 3)
+    assert figures["clean_samples"]["within_10_percent"] == 3
+    assert "grad_input_within_10_percent" not in planner.summary(cases[:5])  # none of its cases was clean
+    busy = planner.summary([case(1.2, 1.0, 0)])
+    assert busy["clean_samples"]["within_25_percent"] == 0 and busy["within_25_percent"] == 100
 
 
 # Each benchmark at a size that takes seconds.
@@ -149,7 +255,10 @@ SMALL = {
     "gemm.py": "--size 64 --samples 1",
     "memory.py": "--channels 2 --size 64",
     "overhead.py": "--samples 1 --shapes 1",
+    "peers.py": "--shapes dcgan --only at_4_s2 --samples 1 --limit 0 --peers torch",
+    "planner.py": "--layers 1 --samples 1 --limit 0 --seed 2",
     "pool.py": "--only _14 --samples 1 --limit 1",
+    "suite.py": "--quick",
 }
 
 
@@ -170,3 +279,76 @@ def test_depthwise_shapes_give_the_figures_that_bars_name():
     figures = json.loads(benchmark("conv.py", *shlex.split(arguments)))
     named = {bar["figure"] for bar in SETTINGS["bars"] if "depthwise" in bar["run"]}
     assert len(named) == 6 and named <= set(figures) and named <= set(figures["clean_samples"])
+
+
+def test_peers_give_a_figure_for_each_and_say_which_are_missing():
+    figures = json.loads(benchmark("peers.py", *shlex.split(SMALL["peers.py"])))
+    assert figures["torch"] > 0 and figures["not_installed"] == []
+    assert set(figures["clean_samples"]) == {"torch", "best_peer"} == set(figures) - {
+        "clean_samples", "not_installed", "layers", "machine"
+    }  # fmt: skip
+    (layer,) = figures["layers"]
+    assert set(layer["seconds"]) == {"torch", "torchconv"} and max(layer["errors"].values()) < 1e-5
+
+
+def test_a_peer_that_is_not_installed_is_named(monkeypatch, capfd):
+    monkeypatch.setitem(peers.PEERS, "another", (peers.torch_calls, ("no_such_module",)))
+    assert peers.installed(["torch", "another"]) == ["torch"]
+    assert "another is left out: no module no_such_module; make peers installs it" in " ".join(
+        capfd.readouterr().err.split()
+    )
+
+
+def test_a_peer_that_computes_something_else_is_not_timed(monkeypatch):
+    wrong = lambda s, x, w: {"halved": lambda: conv.torchs("fwd", s, x, w, x)() / 2}  # noqa: E731
+    monkeypatch.setitem(peers.PEERS, "wrong", (wrong, ()))
+    with pytest.raises(
+        RuntimeError, match=r"halved: expected the result of torch on strided 2 3 9 8 .*, got one 5.0e-01 off"
+    ):
+        peers.compare(SMALL_SHAPES[0], ["wrong"], None)
+
+
+@pytest.mark.parametrize("peer", ["onnxruntime", "openvino", "ncnn"])
+def test_peers_compute_every_kind_of_layer(peer):
+    """Where the peer is installed: compare raises where its result is not torch's."""
+    if not peers.installed([peer]):
+        pytest.skip(f"{peer} is not installed")
+    options = SimpleNamespace(samples=1, limit=0.0)
+    kinds = [*SMALL_SHAPES, harness.Shape("depthwise", 1, 16, 9, 9, 16, 5, 3, 1, (2, 1), 1, 16, 1)]
+    for s in kinds:
+        row = peers.compare(dataclasses.replace(s, N=1), [peer], options)
+        assert row["ratio"].keys() == {peer}
+
+
+def test_rows_race_and_what_auto_picks_is_among_them():
+    s = harness.Shape("small", 2, 32, 12, 12, 32, 3, 3, 1, 1, 1, 1, 1)
+    for pass_ in conv.SINGLE:
+        race = algorithms.race(pass_, s, torch.float32, SimpleNamespace(samples=1, limit=0.0), errors=True)
+        assert set(race.seconds) == set(race.errors) <= {*algorithms.algorithms(), "torch"}
+        assert race.picked in race.seconds and race.winner != "torch" and "torch" in race.seconds
+        assert algorithms.REFERENCE not in race.seconds and race.picked_seconds > 0
+        assert max(race.errors.values()) < 1e-4
+
+
+def test_suite_writes_a_page_with_every_part(tmp_path):
+    figures = json.loads(benchmark("suite.py", SMALL["suite.py"], "--output", str(tmp_path)))
+    kinds = [f"{of}_{kind}" for of in ("dcgan",) for kind in suite.KINDS] + [f"{kind}_geomean" for kind in suite.KINDS]
+    assert set(kinds) == set(figures) - {"clean_samples", "machine", "page"} == set(figures["clean_samples"])
+    page, data = read_report(tmp_path, "bench")
+    parts = (
+        "Networks layer by layer",
+        "Roofline",
+        "Error against speed",
+        "Scaling",
+        "Crossover map",
+        "Other libraries",
+    )
+    assert all(part in page.text for part in parts)
+    assert page.tags.count("svg") == 5
+    assert len(data["layers"]) == 2 * len(suite.KINDS) and len(data["sweeps"]) == 4 and len(data["maps"]) == 9
+    assert {row["contender"] for row in data["errors"]} >= {"torch", "im2col"}
+    assert {row["dtype"] for row in data["errors"]} == {"float32", "bfloat16"}
+
+
+def test_suite_knows_every_network():
+    assert set(suite.NETWORKS) == set(write_shapes.NETWORKS)

@@ -9,7 +9,7 @@ import random
 import resource
 import statistics
 import time
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -86,9 +86,31 @@ def measure(
     }
 
 
+Window = int | tuple[int, int]  # one number for both dimensions, or height and width
+
+
+def as_window(pair: Sequence[int]) -> Window:
+    """Height and width as one number where they are equal."""
+    first, last = pair
+    return first if first == last else (first, last)
+
+
+def _both(window: Window) -> list[int]:
+    return [window] * 2 if isinstance(window, int) else list(window)
+
+
+def written(window: Window) -> str:
+    """As in a file of shapes: 2, or 25x2."""
+    return str(window) if isinstance(window, int) else "x".join(map(str, window))
+
+
 @dataclass(frozen=True)
 class Shape:
-    """One line of a file of shapes, as those in benchmarks/shapes/."""
+    """One line of a file of shapes, as those in benchmarks/shapes/.
+
+    A transposed convolution is the gradient of a convolution from K to C channels. Its C, H and W are what it takes and
+    its K what it gives, as for every layer; its weights are [C, K / groups, R, S].
+    """
 
     name: str
     N: int
@@ -98,11 +120,12 @@ class Shape:
     K: int
     R: int
     S: int
-    stride: int
-    pad: int
-    dil: int
+    stride: Window
+    pad: Window
+    dil: Window
     groups: int
     count: int
+    transposed: bool = False
 
     @property
     def x_size(self) -> list[int]:
@@ -110,27 +133,56 @@ class Shape:
 
     @property
     def w_size(self) -> list[int]:
-        return [self.K, self.C // self.groups, self.R, self.S]
+        first, second = (self.C, self.K) if self.transposed else (self.K, self.C)
+        return [first, second // self.groups, self.R, self.S]
+
+    @property
+    def window(self) -> tuple[list[int], list[int], list[int]]:
+        """stride, padding and dilation, as torch takes them."""
+        return _both(self.stride), _both(self.pad), _both(self.dil)
 
     @property
     def geometry(self) -> tuple[list[int], list[int], list[int], int]:
         """stride, padding, dilation and groups, as the operators take them."""
-        return [self.stride] * 2, [self.pad] * 4, [self.dil] * 2, self.groups
+        stride, pad, dil = self.window
+        return stride, [n for n in pad for _ in range(2)], dil, self.groups
 
     @property
     def y_size(self) -> list[int]:
-        return _C.conv_output_size(self.x_size, self.w_size, *self.geometry)
+        if not self.transposed:
+            return _C.conv_output_size(self.x_size, self.w_size, *self.geometry)
+        windows = zip(self.x_size[2:], self.w_size[2:], *self.window)
+        return [self.N, self.K, *((n - 1) * stride - 2 * pad + dil * (r - 1) + 1 for n, r, stride, pad, dil in windows)]
+
+    @property
+    def conv_x_size(self) -> list[int]:
+        """The size of x in the operators: a transposed convolution gives it, every other one takes it."""
+        return self.y_size if self.transposed else self.x_size
+
+    def operator(self, pass_: str) -> str:
+        """Which pass of the operators does this pass of the layer."""
+        swapped = {"fwd": "grad_input", "grad_input": "fwd"}
+        return swapped.get(pass_, pass_) if self.transposed else pass_
+
+    @property
+    def line(self) -> str:
+        """Its line in a file of shapes."""
+        return " ".join([self.name, *(written(getattr(self, n)) for n in FIELDS[1:])]) + " transposed" * self.transposed
 
     @property
     def flop(self) -> float:
-        return 2.0 * torch.Size(self.y_size).numel() * torch.Size(self.w_size[1:]).numel()
+        positions = self.x_size if self.transposed else self.y_size
+        return 2.0 * torch.Size(positions).numel() * torch.Size(self.w_size[1:]).numel()
 
 
-FIELDS = tuple(Shape.__dataclass_fields__)
+FIELDS = tuple(Shape.__dataclass_fields__)[:-1]
+WINDOWS = ("stride", "pad", "dil")
 
 
 def read_shapes(path: str | Path, batch: int | None = None) -> list[Shape]:
     """The shapes of a file: a line for each, with the fields of Shape between blanks; # begins a comment.
+
+    stride, pad and dil may be two numbers, height x width, as 25x2. The word transposed may end a line.
 
     Args:
         path: the file.
@@ -152,19 +204,32 @@ def read_shapes(path: str | Path, batch: int | None = None) -> list[Shape]:
     return shapes
 
 
+def _number(field: str, text: str) -> Window:
+    """The number that is written there, or the two; equal ones are one."""
+    parts = text.split("x") if field in WINDOWS else [text]
+    if not all(part.isdecimal() for part in parts) or len(parts) > 2:
+        raise ValueError(text)
+    return as_window((int(parts[0]), int(parts[-1])))
+
+
 def _shape(where: str, fields: list[str], batch: int | None) -> Shape:
-    name, *numbers = fields
-    if len(fields) != len(FIELDS) or not all(number.isdecimal() for number in numbers):
-        wanted = f"{len(FIELDS)} fields, {' '.join(FIELDS)}, all but the name whole numbers"
-        raise TorchconvError(f"{where}: expected {wanted}, got {' '.join(fields)!r}")
-    shape = Shape(name, batch or int(numbers[0]), *map(int, numbers[1:]))
+    transposed = fields[-1] == "transposed"
+    name, *texts = fields[: len(fields) - transposed]
+    try:
+        numbers: list[Any] = [_number(field, text) for field, text in zip(FIELDS[1:], texts, strict=True)]
+    except ValueError:
+        wanted = f"{len(FIELDS)} fields, {' '.join(FIELDS)} (stride, pad and dil may be as 2x1), all but the name "
+        wanted += "whole numbers"
+        raise TorchconvError(f"{where}: expected {wanted}, got {' '.join(fields)!r}") from None
+    shape = Shape(name, *[batch or numbers[0], *numbers[1:], transposed])
     if 0 in (shape.groups, shape.count) or shape.C % shape.groups or shape.K % shape.groups:
         raise TorchconvError(f"{where}: expected a positive count, and groups that divide C and K, got {shape}")
     try:
         size = shape.y_size
+        _C.conv_output_size(shape.conv_x_size, shape.w_size, *shape.geometry)
     except RuntimeError as error:
         raise TorchconvError(f"{where}: {str(error).removeprefix('torchconv: ')}") from None
-    if 0 in size + shape.w_size:
+    if 0 in size + shape.x_size + shape.w_size:
         raise TorchconvError(f"{where}: expected a result that is not empty, got size {size}")
     return shape
 

@@ -105,7 +105,8 @@ def layers_from(shapes: Iterable[Shape]) -> list[Layer]:
     """The layers of a file of shapes, with random weights and inputs."""
     layers = []
     for s in shapes:
-        conv = nn.Conv2d(s.C, s.K, (s.R, s.S), s.stride, s.pad, s.dil, s.groups, bias=False)
+        kind = nn.ConvTranspose2d if s.transposed else nn.Conv2d
+        conv = kind(s.C, s.K, (s.R, s.S), s.stride, s.pad, dilation=s.dil, groups=s.groups, bias=False)
         layers.append(Layer(s.name, s.count, conv, torch.randn(s.x_size), True))
     return layers
 

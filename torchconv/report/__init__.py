@@ -248,8 +248,8 @@ class Report:
             "promises": [asdict(p) for p in self.promises],
         }
 
-    def write(self, folder: Path) -> Path:
-        """Writes report.html and report.json into a folder, which is made where it is missing.
+    def write(self, folder: Path, name: str = "report") -> Path:
+        """Writes report.html and report.json into a folder that is made where it is missing; or those of another name.
 
         Returns:
             The path of the page.
@@ -262,14 +262,14 @@ class Report:
         self.section("The machine", "What all of this ran on, as python -m torchconv info tells it.")
         self.add(FactsBlock(facts_for_people()))
         figures = self.as_dict()
-        page = folder / "report.html"
+        page, data = folder / f"{name}.html", folder / f"{name}.json"
         make_folder(folder)
         try:
-            (folder / "report.json").write_text(json.dumps(figures, indent=2) + "\n")
+            data.write_text(json.dumps(figures, indent=2) + "\n")
             page.write_text(render(self, figures["made"]))
         except OSError as error:
             raise TorchconvError(f"output: expected a folder that can be written, got {error}") from None
-        self.console.print(f"report: {page} (figures: {folder / 'report.json'})", soft_wrap=True)
+        self.console.print(f"report: {page} (figures: {data})", soft_wrap=True)
         return page
 
 

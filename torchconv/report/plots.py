@@ -15,7 +15,7 @@ INK, MUTED, GRID = "#010101", "#020202", "#030303"
 TORCH, OURS = "#040404", "#050505"
 _VARIABLES = {INK: "--ink", MUTED: "--muted", GRID: "--grid", TORCH: "--torch", OURS: "--ours"}
 
-_STYLE: Any = {
+STYLE: Any = {
     "svg.fonttype": "none",
     "font.size": 11.0,
     "text.color": INK,
@@ -38,7 +38,7 @@ _STYLE: Any = {
 WIDTH = 10.5  # inches of 72 units each: about as wide as the page's column
 
 
-def _svg(figure: Figure, label: str) -> str:
+def as_svg(figure: Figure, label: str) -> str:
     """The figure as an <svg> element. label: what it shows, for those who cannot see it."""
     buffer = io.StringIO()
     nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
@@ -65,7 +65,7 @@ def layer_bars(
         what: what the time is of, for the axis.
         label: of the plot, for those who cannot see it.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 1.1 + 0.34 * len(names)), layout="constrained")
         axes: Axes = figure.subplots()
         places = list(range(len(names)))
@@ -83,7 +83,7 @@ def layer_bars(
         axes.set_xlim(0, 1.22e3 * max(max(times) for times in seconds.values()))
         axes.set_xlabel(what)
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
-        return _svg(figure, label)
+        return as_svg(figure, label)
 
 
 def loss_curves(losses: Mapping[str, Sequence[float]], label: str) -> str:
@@ -96,7 +96,7 @@ def loss_curves(losses: Mapping[str, Sequence[float]], label: str) -> str:
     theirs, ours = losses["torch"], losses["torchconv"]
     apart = [abs(a - b) / abs(a) or math.nan for a, b in zip(theirs, ours)]  # a logarithm shows no zero
     steps = range(1, len(theirs) + 1)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 5.4), layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [2, 1]})
         upper.plot(steps, theirs, color=TORCH, linewidth=4, alpha=0.5, label="torch")
@@ -109,7 +109,7 @@ def loss_curves(losses: Mapping[str, Sequence[float]], label: str) -> str:
         lower.set_title("relative difference of the two")
         lower.set_xlabel("step")
         lower.set_xlim(1, max(len(theirs), 2))
-        return _svg(figure, label)
+        return as_svg(figure, label)
 
 
 def sorted_errors(errors: Mapping[str, Sequence[float]], what: str, label: str) -> str:
@@ -120,7 +120,7 @@ def sorted_errors(errors: Mapping[str, Sequence[float]], what: str, label: str) 
         what: what each error is of, for the axis.
         label: of the plot, for those who cannot see it.
     """
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         figure = Figure(figsize=(WIDTH, 3.4), layout="constrained")
         axes: Axes = figure.subplots()
         styles: list[dict[str, Any]] = [{"color": OURS, "marker": "o"}, {"color": TORCH, "marker": "s"}]
@@ -130,4 +130,4 @@ def sorted_errors(errors: Mapping[str, Sequence[float]], what: str, label: str) 
         axes.set_yscale("log")
         axes.set_xlabel(what)
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2)
-        return _svg(figure, label)
+        return as_svg(figure, label)
