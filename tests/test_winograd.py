@@ -11,7 +11,7 @@ import pytest
 import torch
 
 import torchconv
-from torchconv import TorchconvError, ops
+from torchconv import _C, TorchconvError, ops
 
 TOOL = Path(__file__).parent.parent / "tools" / "generate_winograd.py"
 spec = importlib.util.spec_from_file_location("generate_winograd", TOOL)
@@ -67,6 +67,28 @@ def test_reasons(x, w, arguments, reason):
         conv(torch.randn(x), torch.randn(w), algo="winograd4", **arguments)
 
 
+def relative_error(y, reference):
+    return ((y - reference).abs().max() / reference.abs().max()).item()
+
+
+@pytest.mark.parametrize("isa", ["avx2", "avx512"])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("x, w", [((3, 40, 61, 50), (35, 40, 3, 3)), ((1, 260, 55, 63), (200, 260, 3, 3))])
+def test_large_layers_in_every_pass(x, w, layout, isa):
+    """Many blocks of tiles, many panels, and tiles in several parts: more than the cases of test_matrix.py have."""
+    _C.set_max_isa(isa)
+    x, w = torch.randn(x).to(memory_format=layout), torch.randn(w).to(memory_format=layout)
+    grad_y = torch.randn(x.shape[0], w.shape[0], *x.shape[2:]).to(memory_format=layout)
+    rest = ([1, 1], [1] * 4, [1, 1], 1, "winograd4")
+    a, b, g = x.double(), w.double(), grad_y.double()
+    expected_x, expected_w, _ = torch.ops.aten.convolution_backward(
+        g, a, b, None, [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [True, True, False]
+    )
+    assert relative_error(ops.conv_fwd(x, w, None, *rest), torch.conv2d(a, b, padding=1)) < 1e-5
+    assert relative_error(ops.conv_grad_input(grad_y, w, None, x.shape, *rest), expected_x) < 1e-5
+    assert relative_error(ops.conv_grad_weight(x, grad_y, w.shape, *rest), expected_w) < 1e-5
+
+
 @pytest.mark.parametrize("channels_last", [False, True])
 @pytest.mark.parametrize("size", [(1, 70, 20, 20), (3, 300, 9, 10), (9, 40, 30, 31)])
 def test_the_weights_may_be_packed(size, channels_last):
@@ -77,4 +99,4 @@ def test_the_weights_may_be_packed(size, channels_last):
     pack = ops.conv_pack(x, w, *rest, "relu", False, "winograd4")
     y = ops.conv_fused(x, w, None, None, pack, *rest, "relu", "winograd4")
     expected = torch.conv2d(x.double(), w.double(), padding=1).relu()
-    assert (y - expected).abs().max() < 1e-5 * expected.max()
+    assert relative_error(y, expected) < 1e-5

@@ -16,8 +16,8 @@
 namespace torchconv::ISA_NS::winograd {
 
 constexpr int64_t kFusedWeights = 3 << 20;        // bytes of a group's transformed weights, up to which it is fused
-constexpr int64_t kBlockBytes = 640 << 10;        // of a block's transformed tiles and sums, when fused
-constexpr int64_t kMostBlock = 8 * 14;            // tiles per task, when not
+constexpr int64_t kBlockBytes = 256 << 10;        // of a block's transformed tiles and sums, when fused
+constexpr int64_t kMostBlock = 128;               // tiles per task, when not
 constexpr int64_t kWeightChunkBytes = 320 << 10;  // of the weights that are transformed at a time, when not
 constexpr int64_t kTransformedBytes = 8 << 20;    // of the tiles that are transformed at a time, when not
 
@@ -79,26 +79,18 @@ static int64_t images_workspace(const Gather& g, int64_t m) {
   return (plan.weights + plan.transformed + plan.threads * plan.sums) * int64_t(sizeof(T));
 }
 
-// Fetches rows [r, r + count) of a chunked matrix of transformed tiles into L2.
-template <class T>
-TORCHCONV_INLINE void fetch_rows(const T* v, int64_t chunk_stride, int64_t depth, int64_t r, int64_t count) {
-  constexpr int L = kChunk<T>;
-  for (int64_t c = 0; c < depth; c += L, v += chunk_stride)
-    for (int64_t i = r; i < r + count; ++i) __builtin_prefetch(v + i * L, 0, 2);
-}
-
 // Sums of a block of tiles for a panel of outputs, over `depth` channels whose weights begin at u. Each product fetches
-// the operands of the next one that may not be in L2.
-template <class T>
+// the weights of the next one, unless they have just been made, and calls meanwhile(f).
+template <class T, class Meanwhile>
 static void multiply_products(const Gather& g, const ImagesPlan& plan, int64_t o0, int64_t tiles, int64_t depth,
-                              const T* v, const T* u, T* sums, bool accumulate) {
+                              const T* v, const T* u, T* sums, bool accumulate, const Meanwhile& meanwhile) {
   constexpr int L = kChunk<T>;
   const int chunks = int(smaller(ceil_div(g.outputs - o0, L), kColumnChunks));
   const bool far_weights = plan.fused || g.packed;
   for (int64_t f = 0; f < plan.tiles.products(); ++f, v += plan.v_product, u += plan.u_product) {
     const bool more = f + 1 < plan.tiles.products();
+    meanwhile(f);
     for_each_tile(tiles, kRows, [&](int64_t r, int count) {
-      if (more && !plan.fused) fetch_rows(v + plan.v_product, plan.part * L, depth, r, count);
       const Chunked<T> next{more && far_weights ? u + plan.u_product : nullptr, plan.u_chunk};
       multiply_tile<T>(count, chunks, depth, {v + r * L, plan.part * L}, {u, plan.u_chunk},
                        sums + f * plan.sum_product + r * kColumns<T>, accumulate, share_of(next, r, count, tiles));
@@ -140,6 +132,10 @@ static void transform_all_weights(const Gather& g, const ImagesPlan& plan, const
   });
 }
 
+// A task is a few blocks, one after the other: images are far from the cache, and the products of one block leave time
+// to fetch the next one's pixels and to make room for the results. channels_last, 64 channels at 56x56: 1.1x.
+constexpr int64_t kBlocksInARow = 4;
+
 template <class S, class T = Compute<S>>
 static void run_fused(const Gather& g, const ImagesPlan& plan, const ImageOperands& o) {
   constexpr int L = kChunk<T>;
@@ -147,18 +143,29 @@ static void run_fused(const Gather& g, const ImagesPlan& plan, const ImageOperan
   const Transform<T> data(Kind::data, plan.tiles), back(Kind::result, plan.tiles);
   if (!g.packed) transform_all_weights(g, plan, (const S*)o.b, workspace);
   const T* panels = g.packed ? (const T*)o.b : workspace;
-  const int64_t tiles = plan.tiles.count(), blocks = ceil_div(tiles, plan.block);
-  const int64_t transformed = plan.tiles.products() * plan.v_product;
-  parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
-    const ImagesTask<S> op = task_of<S>(g, plan, o, panels, task / blocks);
-    const int64_t first = task % blocks * plan.block, last = smaller(first + plan.block, tiles);
+  const int64_t tiles = plan.tiles.count(), blocks = ceil_div(tiles, plan.block), products = plan.tiles.products();
+  const int64_t row = larger(1, smaller(kBlocksInARow, blocks * g.groups / (4 * plan.threads)));
+  const int64_t tasks = ceil_div(blocks, row), transformed = products * plan.v_product;
+  parallel_tasks(g.groups * tasks, int(plan.threads), [&](int64_t task, int thread) {
+    const ImagesTask<S> op = task_of<S>(g, plan, o, panels, task / tasks);
+    Source<S> ahead = op.source;  // what the tiles above and to the left have not read yet
+    ahead.start_h += plan.tiles.h.r - 1, ahead.start_w += plan.tiles.w.r - 1;
+    const int64_t begin = task % tasks * row * plan.block, end = smaller(begin + row * plan.block, tiles);
     T* v = workspace + plan.weights + thread * transformed;
     T* sums = workspace + plan.weights + plan.transformed + thread * plan.sums;
-    transform_tiles(op.source, data, plan.tiles, first, last, 0, plan.chunks, {v, plan.v_product, plan.part * L});
-    for (int64_t panel = 0; panel < plan.panels; ++panel) {
-      const int64_t o0 = panel * kColumns<T>;
-      multiply_products(g, plan, o0, last - first, g.channels, v, op.packed + panel * plan.panel(), sums, false);
-      finish_tiles(op.result, back, plan.tiles, first, last, o0, sums, plan.sum_product);
+    for (int64_t first = begin, last; first < end; first = last) {
+      last = smaller(first + plan.block, end);
+      const int64_t next = smaller(last + plan.block, end);
+      transform_tiles(op.source, data, plan.tiles, first, last, 0, plan.chunks, {v, plan.v_product, plan.part * L});
+      for (int64_t panel = 0; panel < plan.panels; ++panel) {
+        const int64_t o0 = panel * kColumns<T>;
+        multiply_products(
+            g, plan, o0, last - first, g.channels, v, op.packed + panel * plan.panel(), sums, false, [&](int64_t f) {
+              fetch_pixels<0>(ahead, plan.tiles, last, next, panel * products + f, plan.panels * products);
+              fetch_pixels<1>(as_source(op.result, plan.tiles, o0), plan.tiles, first, last, f, products);
+            });
+        finish_tiles(op.result, back, plan.tiles, first, last, o0, sums, plan.sum_product);
+      }
     }
   });
 }
@@ -196,7 +203,7 @@ static void run_in_parts(const Gather& g, const ImagesPlan& plan, const ImageOpe
           const int64_t depth = smaller(plan.depth, g.channels - c);
           if (!op.packed) transform_weights(op.weights, transform, o0, c, c + depth, {u, plan.u_product, plan.u_chunk});
           multiply_products(g, plan, o0, t1 - t0, depth, v + c * plan.part + (t0 - first) * L,
-                            op.packed ? op.packed + panel * plan.panel() : u, sums, c > 0);
+                            op.packed ? op.packed + panel * plan.panel() : u, sums, c > 0, [](int64_t) {});
         }
         finish_tiles(op.result, back, plan.tiles, t0, t1, o0, sums, plan.sum_product);
       });

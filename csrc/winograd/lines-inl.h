@@ -35,7 +35,10 @@ static __attribute__((noinline)) void transform_lines(int64_t count, const T* fr
     for (int v = 0; v < kChunk<T>; v += kLanes<T>) {
       Vector<T> in[Op::in], out[Op::out];
 #pragma GCC unroll 8
-      for (int e = 0; e < Op::in; ++e) in[e] = load(from + e * f.element + v);
+      for (int e = 0; e < Op::in; ++e) {
+        in[e] = load(from + e * f.element + v);
+        keep_in_register(in[e]);
+      }
       Op::template apply<T>(in, out);
 #pragma GCC unroll 8
       for (int e = 0; e < Op::out; ++e) store(to + e * t.element + v, out[e]);

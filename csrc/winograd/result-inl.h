@@ -41,6 +41,13 @@ static void write_pixels(const Result<S>& y, S* to, int64_t c0, int64_t rows, in
                });
 }
 
+// The panel of channels from c0 on, as fetch_pixels() takes it.
+template <class S>
+TORCHCONV_INLINE Source<S> as_source(const Result<S>& y, const Tiles& tiles, int64_t c0) {
+  const int64_t channels = smaller(kColumns<Compute<S>>, y.channels - c0);
+  return {y.data + c0 * y.c, y.n, y.c, y.h, y.w, y.P, y.Q, channels, tiles.h.m, tiles.w.m, 0, 0, y.layout};
+}
+
 // The panel of channels from c0 on of tiles [first, last); sums[product * product_stride + tile * kColumns + lane].
 template <class S, class T = Compute<S>>
 static void finish_tiles(const Result<S>& y, const Transform<T>& transform, const Tiles& tiles, int64_t first,
@@ -50,15 +57,24 @@ static void finish_tiles(const Result<S>& y, const Transform<T>& transform, cons
   const int64_t most = y.layout == Layout::nchw ? kStripTiles : 1;
   const Strides of_products{tiles.w.n() * product_stride, product_stride};
   for (int64_t t = first, end; t < last; t = end) {
-    end = smaller(smaller(t + most, last), t - t % tiles.w.tiles + tiles.w.tiles);  // of one row
+    end = end_of_row(tiles, t, smaller(t + most, last));
     const Place at = place(tiles, t);
     const int64_t p = at.i * tiles.h.m, q = at.j * tiles.w.m, columns = (end - t) * tiles.w.m;
+    const int64_t height = smaller(tiles.h.m, y.P - p), width = smaller(columns, y.Q - q);
+    S* to = y.data + at.n * y.n + c0 * y.c + p * y.h + q * y.w;
+    // Nothing to add and no edge: straight to where the pixels belong.
+    const bool plain =
+        y.layout == Layout::nhwc && y.finish.nothing && !y.bias && height == tiles.h.m && width == tiles.w.m;
     for (int64_t c = 0; c < smaller(kColumns<T>, y.channels - c0); c += L) {
+      if constexpr (kComputedAsStored<S>)
+        if (plain && c0 + c + L <= y.channels) {
+          transform(sums + (t - first) * kColumns<T> + c, of_products, to + c, {y.h, y.w});
+          continue;
+        }
       for (int64_t i = t; i < end; ++i)
         transform(sums + (i - first) * kColumns<T> + c, of_products, pixels + (i - t) * tiles.w.m * L,
                   {columns * L, L});
-      write_pixels(y, y.data + at.n * y.n + (c0 + c) * y.c + p * y.h + q * y.w, c0 + c, smaller(tiles.h.m, y.P - p),
-                   smaller(columns, y.Q - q), pixels, columns);
+      write_pixels(y, to + c * y.c, c0 + c, height, width, pixels, columns);
     }
   }
 }

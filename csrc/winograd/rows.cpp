@@ -33,27 +33,26 @@ static Tiles tiles_of(const ConvProblem& p, int64_t m) {
 }
 
 // Measured on a Zen 4 at 3.7 GHz, by thread: multiply-adds per second, and seconds to transform a cache line of data,
-// of results and of weights (that is, of what has n*n products). Every operand is moved once at 16 GB/s.
+// of results and of weights (that is, of what has n*n products). Every operand is moved once at 8 GB/s.
 template <int M>
 static double cost(const ConvProblem& p) {
   const Tiles tiles = tiles_of(p, M);
-  const bool wide = p.isa >= Isa::avx2;
-  const double chunk = 64.0 / double(p.dtype == DType::f64 ? 8 : 4);
-  const double speed = (wide ? 55e9 : 10e9) / (p.dtype == DType::f64 ? 2 : 1), slower = wide ? 1 : 4;
-  const auto whole = [&](int64_t channels) { return std::ceil(double(channels) / chunk); };
-  const bool weights_last = p.pass == Pass::grad_weight;
-  const double in = p.pass == Pass::grad_input ? whole(p.Kg()) : whole(p.Cg());
-  const double out = p.pass == Pass::grad_input ? whole(p.Cg()) : whole(p.Kg());
-  const double rows = double(tiles.count()), deep = double(p.pass == Pass::grad_input ? p.Kg() : p.Cg());
-  // A product of few rows loads as many weights: it is no faster than one of 6.
-  const double macs = std::max(rows, 6.0) * deep * out * chunk;
-  const double transforms = rows * (in * 4e-9 + out * (weights_last ? 4e-9 : 2.5e-9)) +
-                            std::max(1.0, weights_last ? 1 : rows / 112) * in * out * chunk * 1.7e-9;
+  const bool wide = p.isa >= Isa::avx2, half_speed = p.dtype == DType::f64, of_weights = p.pass == Pass::grad_weight;
+  const double lanes = half_speed ? 8 : 16, speed = (wide ? 55e9 : 10e9) / (half_speed ? 2 : 1), slower = wide ? 1 : 4;
+  const int64_t channels = p.pass == Pass::grad_input ? p.Kg() : p.Cg();
+  const int64_t outputs = p.pass == Pass::grad_input ? p.Cg() : p.Kg();
+  const double in = std::ceil(double(channels) / lanes), out = std::ceil(double(outputs) / lanes);
+  const double count = double(tiles.count());
+  // The weight gradient multiplies whole cache lines of channels. A product of few rows loads as many weights: it is no
+  // faster than one of 6.
+  const double macs =
+      of_weights ? count * in * lanes * out * lanes : std::max(count, 6.0) * double(channels) * out * lanes;
+  const double images = count * (in * 4e-9 + out * (of_weights ? 4e-9 : 2.5e-9));
+  // Where tiles are many, weights are transformed anew for each 128 of them, or once for all.
+  const double weights = in * out * lanes * (of_weights ? 5e-9 : 1.7e-9 * std::max(1.0, count / 128));
   const double moved = double(p.N) * p.x_stride_n() + double(p.N) * p.y_stride_n();
-  return 12e-6 +
-         double(p.G * tiles.products()) * (macs / speed + transforms * slower) /
-             double(useful_threads(p.macs(), p.threads)) +
-         moved * double(itemsize(p.dtype)) / 16e9;
+  const double work = double(p.G * tiles.products()) * (macs / speed + (images + weights) * slower);
+  return 12e-6 + work / double(useful_threads(p.macs(), p.threads)) + moved * double(itemsize(p.dtype)) / 8e9;
 }
 
 // What the transforms along one axis lose, in errors of a plain sum.
