@@ -49,7 +49,8 @@ static double cost(const ConvProblem& p) {
       of_weights ? count * in * lanes * out * lanes : std::max(count, 6.0) * double(channels) * out * lanes;
   const double images = count * (in * 4e-9 + out * (of_weights ? 4e-9 : 2.5e-9));
   // Where tiles are many, weights are transformed anew for each 128 of them, or once for all.
-  const double weights = in * out * lanes * (of_weights ? 5e-9 : 1.7e-9 * std::max(1.0, count / 128));
+  const double per_line = of_weights ? 5e-9 : itemsize(p.dtype) == 2 ? 3e-9 : 1.7e-9;
+  const double weights = in * out * lanes * per_line * (of_weights ? 1 : std::max(1.0, count / 128));
   const double moved = double(p.N) * p.x_stride_n() + double(p.N) * p.y_stride_n();
   const double work = double(p.G * tiles.products()) * (macs / speed + (images + weights) * slower);
   return 12e-6 + work / double(useful_threads(p.macs(), p.threads)) + moved * double(itemsize(p.dtype)) / 8e9;
