@@ -109,7 +109,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "stem_backward": [row for row in rows if row["layer"].startswith("stem") and row["pass"] == "backward"],
         **{
             f"{kind}_{pass_}": [row for row in rows if row["layer"].startswith(f"{kind}_") and row["pass"] == pass_]
-            for kind in ("dw3x3", "dw5x5", "dw7x7", "dw13x13", "dw31x31")
+            for kind in ("dw3x3", "dw5x5", "dw7x7", "dw13x13", "dw31x31", "large3x3", "small3x3", "single3x3")
             for pass_ in ("fwd", "backward")
         },
     }

@@ -13,6 +13,7 @@ namespace torchconv {
 void add_depthwise_rows();
 void add_im2col_rows();
 void add_strassen_rows();
+void add_winograd_rows();
 void add_reference_rows();
 
 static std::deque<Row>& table() {
@@ -37,6 +38,7 @@ const std::deque<Row>& rows() {
     add_depthwise_rows();
     add_im2col_rows();
     add_strassen_rows();
+    add_winograd_rows();
     add_reference_rows();
     return true;
   }();

@@ -103,6 +103,7 @@ ALL = [
     case("1x1 long reduction", 1, 600, (4, 5), 30, 1),
     case("many output channels", 1, 4, (6, 6), 530, 3, padding=1),
     case("many places", 1, 2, (70, 75), 3, 3, padding=1),
+    case("3x3 blocks of tiles", 1, 18, (23, 22), 17, 3, padding=1),
     case("1x1 many places", 1, 3, (80, 70), 5, 1),
     case("1x1 images of several blocks", 3, 17, (29, 21), 45, 1),
     case("1x1 images of 4 KiB", 2, 20, (32, 32), 34, 1),

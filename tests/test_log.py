@@ -28,7 +28,7 @@ def test_one_line_for_each_problem():
         "torchconv: fwd of x 2x16x20x20, w 32x16x3x3, stride 1x1, padding 1,1,1,1, dilation 1x1, groups 1, float32 nchw"
     )
     assert found[0].startswith(start)
-    assert "algo auto: im2col, predicted " in found[0] and "; reference: slower: predicted " in found[0]
+    assert "algo auto: winograd4, predicted " in found[0] and "; reference: slower: predicted " in found[0]
     assert "x 1x2x3x4x5, w 3x2x1x2x2, stride 1x1x1, padding 1,0,0,0,0,2, dilation 1x1x1" in found[3]
     assert "algo reference: reference, predicted " in found[3] and "asks for another" in found[3]
 

@@ -88,28 +88,31 @@ def rows_of(x, w, algo="auto", **arguments):
     return {(row["algo"], row["pass"]): row for row in rows}
 
 
-@pytest.mark.parametrize("x, w", [((8, 1024, 28, 28), (1024, 1024, 1, 1)), ((8, 512, 28, 28), (512, 512, 3, 3))])
-def test_auto_takes_it_where_it_is_faster(x, w):
-    padding = w[-1] // 2
-    rows = rows_of(x, w, padding=padding)
+@pytest.mark.parametrize(
+    "x, w, stride", [((8, 1024, 28, 28), (1024, 1024, 1, 1), 1), ((8, 512, 56, 56), (512, 512, 3, 3), 2)]
+)
+def test_auto_takes_it_where_it_is_faster(x, w, stride):
+    window = {"padding": w[-1] // 2, "stride": stride}
+    rows = rows_of(x, w, **window)
     assert rows["strassen", "fwd"]["chosen"] and rows["strassen", "grad_input"]["chosen"]
     assert rows["im2col", "grad_weight"]["chosen"]
     for level in ("direct", "exact"):
         with torchconv.precision(level):
-            assert rows_of(x, w, padding=padding)["im2col", "fwd"]["chosen"]
+            assert rows_of(x, w, **window)["im2col", "fwd"]["chosen"]
 
 
 @pytest.mark.parametrize(
-    "x, w",
+    "x, w, stride",
     [
-        ((8, 256, 28, 28), (256, 256, 1, 1)),
-        ((8, 64, 56, 56), (64, 64, 3, 3)),
-        ((2, 2048, 7, 7), (64, 2048, 1, 1)),
-        ((3, 1024, 28, 28), (1024, 1024, 3, 3)),  # two of four images would be the same one
+        ((8, 256, 28, 28), (256, 256, 1, 1), 1),
+        ((8, 64, 56, 56), (64, 64, 3, 3), 2),
+        ((2, 2048, 7, 7), (64, 2048, 1, 1), 1),
+        ((3, 1024, 56, 56), (1024, 1024, 3, 3), 2),  # two of four images would be the same one
     ],
 )
-def test_auto_leaves_the_rest_to_im2col(x, w):
-    assert all(rows_of(x, w, padding=w[-1] // 2)["im2col", name]["chosen"] for name in PASSES)
+def test_auto_leaves_the_rest_to_im2col(x, w, stride):
+    rows = rows_of(x, w, padding=w[-1] // 2, stride=stride)
+    assert all(rows["im2col", name]["chosen"] for name in PASSES)
 
 
 @pytest.mark.parametrize("pass_", PASSES)

@@ -154,7 +154,7 @@ def explain(
         >>> import torchconv
         >>> explanation = torchconv.explain((8, 64, 56, 56), (64, 64, 3, 3), padding=1)
         >>> [row["algo"] for row in explanation.rows if row["pass"] == "fwd" and row["chosen"]]
-        ['im2col']
+        ['winograd4']
     """
     like = next((t for t in (x, w) if isinstance(t, Tensor)), torch.empty(0))
     for name, t in (("w", w), ("bias", bias)):

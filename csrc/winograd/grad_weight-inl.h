@@ -1,0 +1,188 @@
+// grad_w = WeightsTransposed (sum over tiles of (Data x) * (ResultTransposed grad_y)). For each of the n*n products,
+// sums[channel][output] run over the tiles.
+//
+// Few sums: each split of the tiles has sums of its own, and takes a block of tiles after the other through L2. Many:
+// all tiles are transformed first (a part at a time), and each task has a region of the sums: a panel of outputs by a
+// few chunks of channels.
+#include "common/simd-inl.h"
+#include "common/gemm/micro-inl.h"
+#include "winograd/lines-inl.h"
+#include "winograd/squares-inl.h"
+#include "winograd/source-inl.h"
+#include "winograd/weights-inl.h"
+#include "winograd/outer-inl.h"
+
+namespace torchconv::ISA_NS::winograd {
+
+constexpr int64_t kSplitSums = 1 << 20;     // bytes of a group's sums, up to which each split has its own
+constexpr int64_t kSplitBytes = 256 << 10;  // of a block's transformed tiles, when split
+constexpr int64_t kPartBytes = 3 << 20;     // of a part's, when not; 8 MiB: 1.15x to 1.3x of the time
+constexpr int64_t kLeastPart = 112;         // tiles of a part
+constexpr int64_t kRegionChunks = 4;        // of channels in a region
+
+struct GradWeightPlan {
+  Tiles tiles;
+  int64_t threads, chunks, output_chunks, panels, columns;  // columns: regions of a panel
+  int64_t splits, split;                                    // tiles of a split; splits 0: they share one set of sums
+  int64_t part;                                             // tiles transformed at a time
+  int64_t v_product, q_product, sum_product;                // strides
+  int64_t transformed, regions;                             // elements of V and Q; how many regions are kept
+  bool at_once;                                             // all tiles in one part: a region is finished as it is done
+
+  int64_t region() const { return tiles.products() * sum_product; }  // elements
+  int64_t region_count() const { return panels * columns; }          // of a group
+};
+
+template <class T>
+static GradWeightPlan plan_grad_weight(const Gather& g, int64_t m) {
+  constexpr int L = kChunk<T>;
+  GradWeightPlan plan{};
+  plan.tiles = cut(g, m);
+  const int64_t tiles = plan.tiles.count(), products = plan.tiles.products(), size = sizeof(T);
+  plan.threads = useful_threads(double(g.pixels()) * g.outputs * g.groups * g.depth(), g.threads);
+  plan.chunks = ceil_div(g.channels, L), plan.output_chunks = ceil_div(g.outputs, L);
+  plan.panels = ceil_div(g.outputs, kColumns<T>), plan.columns = ceil_div(plan.chunks, kRegionChunks);
+  const int64_t region_chunks = ceil_div(plan.chunks, plan.columns);
+  plan.columns = ceil_div(plan.chunks, region_chunks);
+  plan.sum_product = odd_lines<T>(region_chunks * L * kColumns<T>);
+  const int64_t tile_bytes = products * (plan.chunks + plan.output_chunks) * L * size;
+  const bool split = plan.region_count() * plan.region() * size <= kSplitSums;
+  const int64_t fit = split ? larger(kSplitBytes / tile_bytes, 8) : larger(kPartBytes / tile_bytes, kLeastPart);
+  if (split) {
+    plan.splits = smaller(plan.threads, ceil_div(tiles, 4));
+    plan.split = ceil_div(tiles, plan.splits);
+    plan.splits = ceil_div(tiles, plan.split);
+  }
+  const int64_t each = split ? plan.split : tiles;
+  plan.part = ceil_div(each, ceil_div(each, fit));
+  plan.at_once = !split && plan.part == tiles;
+  plan.v_product = odd_lines<T>(plan.chunks * plan.part * L);
+  plan.q_product = odd_lines<T>(plan.output_chunks * plan.part * L);
+  plan.transformed = products * (plan.v_product + plan.q_product);
+  plan.regions = split          ? g.groups * plan.splits * plan.region_count()
+                 : plan.at_once ? plan.threads
+                                : plan.region_count();
+  return plan;
+}
+
+template <class S, class T = Compute<S>>
+static int64_t grad_weight_workspace(const Gather& g, int64_t m) {
+  const GradWeightPlan plan = plan_grad_weight<T>(g, m);
+  return (plan.transformed * (plan.splits ? plan.threads : 1) + plan.regions * plan.region()) * int64_t(sizeof(T));
+}
+
+// One group's operands and what both are transformed by.
+template <class S, class T = Compute<S>>
+struct GradWeightTask {
+  const GradWeightPlan& plan;
+  Source<S> x, y;
+  Weights<S> w;
+  Transform<T> data, spread, back;
+
+  GradWeightTask(const Gather& g, const GradWeightPlan& plan, const ConvOperands& o, int64_t group)
+      : plan(plan),
+        x(source_of(g, plan.tiles, (const S*)o.a + group * g.channels * g.src_c)),
+        y(destination_as_source(g, plan.tiles, (const S*)o.b + group * g.outputs * g.dst_c)),
+        w(weights_of(g, (S*)o.out + group * g.w_group)),
+        data(Kind::data, plan.tiles),
+        spread(Kind::result_transposed, plan.tiles),
+        back(Kind::weights_transposed, plan.tiles) {}
+
+  // Chunks of x are [0, plan.chunks), those of grad_y follow.
+  void transform(int64_t first, int64_t last, int64_t c0, int64_t c1, T* v, int64_t offset) const {
+    constexpr int L = kChunk<T>;
+    const int64_t n = plan.chunks;
+    T* q = v + plan.tiles.products() * plan.v_product;
+    if (c0 < n)
+      transform_tiles(x, data, plan.tiles, first, last, c0, smaller(c1, n),
+                      {v + offset * L, plan.v_product, plan.part * L});
+    if (c1 > n)
+      transform_tiles(y, spread, plan.tiles, first, last, larger(c0, n) - n, c1 - n,
+                      {q + offset * L, plan.q_product, plan.part * L});
+  }
+
+  // The region of channels of `column` and outputs of `panel`: `tiles` more of them.
+  void add(int64_t panel, int64_t column, int64_t tiles, const T* v, T* sums, bool accumulate) const {
+    constexpr int L = kChunk<T>;
+    const T* q = v + plan.tiles.products() * plan.v_product;
+    const int width = int(smaller(plan.output_chunks - panel * kColumnChunks, kColumnChunks));
+    const int64_t c0 = plan.chunks * column / plan.columns, c1 = plan.chunks * (column + 1) / plan.columns;
+    for (int64_t f = 0; f < plan.tiles.products(); ++f)
+      for (int64_t c = c0; c < c1; ++c)
+        multiply_outer(width, tiles, v + f * plan.v_product + c * plan.part * L,
+                       q + f * plan.q_product + panel * kColumnChunks * plan.part * L, plan.part * L,
+                       sums + f * plan.sum_product + (c - c0) * L * kColumns<T>, accumulate);
+  }
+
+  // Sums up `splits` regions, `stride` apart, and writes their part of grad_w.
+  void finish(int64_t panel, int64_t column, T* sums, int64_t splits, int64_t stride) const {
+    constexpr int L = kChunk<T>;
+    alignas(64) T taps[L * kMostTaps * L];
+    const int64_t c0 = plan.chunks * column / plan.columns, c1 = plan.chunks * (column + 1) / plan.columns;
+    for (int64_t s = 1; s < splits; ++s)
+      for (int64_t e = 0; e < plan.region(); e += kLanes<T>)
+        store(sums + e, load(sums + e) + load(sums + s * stride + e));
+    for (int64_t c = c0; c < c1; ++c)
+      for (int64_t o = 0; o < kColumns<T> && panel * kColumns<T> + o < w.outputs; o += L) {
+        for (int64_t i = 0; i < smaller(L, w.channels - c * L); ++i)
+          back(sums + ((c - c0) * L + i) * kColumns<T> + o, {back.in_w * plan.sum_product, plan.sum_product},
+               taps + i * w.taps() * L, {w.S_ * L, L});
+        write_weights(w, panel * kColumns<T> + o, c * L, taps);
+      }
+  }
+};
+
+template <class S, class T = Compute<S>>
+static void run_split(const Gather& g, const GradWeightPlan& plan, const ConvOperands& o) {
+  T *workspace = (T*)o.workspace, *regions = workspace + plan.threads * plan.transformed;
+  const int64_t count = plan.region_count(), tiles = plan.tiles.count(), set = count * plan.region();
+  parallel_tasks(g.groups * plan.splits, int(plan.threads), [&](int64_t task, int thread) {
+    const GradWeightTask<S> op(g, plan, o, task / plan.splits);
+    T *v = workspace + thread * plan.transformed, *sums = regions + task * set;
+    const int64_t begin = task % plan.splits * plan.split, end = smaller(begin + plan.split, tiles);
+    for (int64_t first = begin; first < end; first += plan.part) {
+      const int64_t last = smaller(first + plan.part, end);
+      op.transform(first, last, 0, plan.chunks + plan.output_chunks, v, 0);
+      for (int64_t i = 0; i < count; ++i)
+        op.add(i / plan.columns, i % plan.columns, last - first, v, sums + i * plan.region(), first > begin);
+    }
+  });
+  parallel_tasks(g.groups * count, int(plan.threads), [&](int64_t task, int) {
+    const int64_t group = task / count, i = task % count;
+    GradWeightTask<S>(g, plan, o, group)
+        .finish(i / plan.columns, i % plan.columns, regions + group * plan.splits * set + i * plan.region(),
+                plan.splits, set);
+  });
+}
+
+template <class S, class T = Compute<S>>
+static void run_in_parts(const Gather& g, const GradWeightPlan& plan, const ConvOperands& o) {
+  T *v = (T*)o.workspace, *regions = v + plan.transformed;
+  const int64_t tiles = plan.tiles.count(), all_chunks = plan.chunks + plan.output_chunks;
+  for (int64_t group = 0; group < g.groups; ++group) {
+    const GradWeightTask<S> op(g, plan, o, group);
+    for (int64_t first = 0; first < tiles; first += plan.part) {
+      const int64_t last = smaller(first + plan.part, tiles), wanted = plan.threads > 1 ? 8 * plan.threads : 1;
+      const int64_t each = larger(ceil_div(last - first, wanted), smaller(last - first, 4));
+      const int64_t pieces = ceil_div(last - first, each), cuts = smaller(ceil_div(wanted, pieces), all_chunks);
+      parallel_tasks(pieces * cuts, int(plan.threads), [&](int64_t task, int) {
+        const int64_t t = first + task / cuts * each, i = task % cuts;
+        op.transform(t, smaller(t + each, last), all_chunks * i / cuts, all_chunks * (i + 1) / cuts, v, t - first);
+      });
+      parallel_tasks(plan.region_count(), int(plan.threads), [&](int64_t task, int thread) {
+        const int64_t panel = task / plan.columns, column = task % plan.columns;
+        T* sums = regions + (plan.at_once ? thread : task) * plan.region();
+        op.add(panel, column, last - first, v, sums, first > 0);
+        if (last == tiles) op.finish(panel, column, sums, 1, 0);
+      });
+    }
+  }
+}
+
+template <class S>
+static void run_grad_weight(const Gather& g, const ConvOperands& o, int64_t m) {
+  const GradWeightPlan plan = plan_grad_weight<Compute<S>>(g, m);
+  (plan.splits ? run_split<S> : run_in_parts<S>)(g, plan, o);
+}
+
+}  // namespace torchconv::ISA_NS::winograd

@@ -1,0 +1,100 @@
+#include <cmath>
+
+#include "common/error.h"
+#include "registry.h"
+#include "winograd/tiles.h"
+#include "winograd/winograd.h"
+
+namespace torchconv {
+
+using winograd::Side;
+using winograd::Tiles;
+
+template <int M>
+static std::string supports(const ConvProblem& p) {
+  if (p.N == 0 || p.C == 0 || p.D == 0 || p.H == 0 || p.W == 0 || p.K == 0) return "the sum is empty";
+  if (p.has_depth()) return "it works on planes, and 3-D images have depth";
+  if (p.R * p.S == 1) return "a 1x1 kernel leaves it nothing to save";
+  if (p.stride_h != 1 || p.stride_w != 1)
+    return join("it takes stride 1, and this one is ", p.stride_h, "x", p.stride_w);
+  if ((p.dil_h != 1 && p.R > 1) || (p.dil_w != 1 && p.S > 1))
+    return join("it takes dilation 1, and this one is ", p.dil_h, "x", p.dil_w);
+  if (!winograd::has_side(M, p.R) || !winograd::has_side(M, p.S))
+    return join("its kernels have ",
+                M == 6   ? "1 or 3"
+                : M == 4 ? "1, 2, 3 or 5"
+                         : "1, 3 or 5",
+                " taps along each axis, and this one is ", p.R, "x", p.S);
+  return "";
+}
+
+static Tiles tiles_of(const ConvProblem& p, int64_t m) {
+  return winograd::cut(p.pass == Pass::grad_input ? phase_gather(p, 0, 0, 0) : forward_gather(p), m);
+}
+
+// Measured on a Zen 4 at 3.7 GHz, by thread: multiply-adds per second, and seconds to transform a cache line of data,
+// of results and of weights (that is, of what has n*n products). Every operand is moved once at 8 GB/s.
+template <int M>
+static double cost(const ConvProblem& p) {
+  const Tiles tiles = tiles_of(p, M);
+  const bool wide = p.isa >= Isa::avx2, half_speed = p.dtype == DType::f64, of_weights = p.pass == Pass::grad_weight;
+  const double lanes = half_speed ? 8 : 16, speed = (wide ? 55e9 : 10e9) / (half_speed ? 2 : 1), slower = wide ? 1 : 4;
+  const int64_t channels = p.pass == Pass::grad_input ? p.Kg() : p.Cg();
+  const int64_t outputs = p.pass == Pass::grad_input ? p.Cg() : p.Kg();
+  const double in = std::ceil(double(channels) / lanes), out = std::ceil(double(outputs) / lanes);
+  const double count = double(tiles.count());
+  // The weight gradient multiplies whole cache lines of channels. A product of few rows loads as many weights: it is no
+  // faster than one of 6.
+  const double macs =
+      of_weights ? count * in * lanes * out * lanes : std::max(count, 6.0) * double(channels) * out * lanes;
+  const double images = count * (in * 4e-9 + out * (of_weights ? 4e-9 : 2.5e-9));
+  // Where tiles are many, weights are transformed anew for each 128 of them, or once for all.
+  const double per_line = of_weights ? 5e-9 : itemsize(p.dtype) == 2 ? 3e-9 : 1.7e-9;
+  const double weights = in * out * lanes * per_line * (of_weights ? 1 : std::max(1.0, count / 128));
+  const double moved = double(p.N) * p.x_stride_n() + double(p.N) * p.y_stride_n();
+  const double work = double(p.G * tiles.products()) * (macs / speed + (images + weights) * slower);
+  return 12e-6 + work / double(useful_threads(p.macs(), p.threads)) + moved * double(itemsize(p.dtype)) / 8e9;
+}
+
+// What the transforms along one axis lose, in errors of a plain sum.
+static double loss(const Side& s) {
+  if (s.r == 1) return 1;
+  if (s.m == 2) return s.r == 3 ? 1.05 : 2.2;
+  if (s.m == 6) return 5;
+  return s.r == 2 ? 1.5 : s.r == 3 ? 2.1 : 4.8;
+}
+
+// Fits what was measured for 1 to 1,024 channels and 4 to 17,000 tiles within a factor of 2.
+template <int M>
+static double error(const ConvProblem& p) {
+  const Tiles tiles = tiles_of(p, M);
+  const double unit = (p.dtype == DType::f64 ? 1.1e-16 : 6e-8) * 0.9 * loss(tiles.h) * loss(tiles.w);
+  const double channels = double(p.pass == Pass::grad_input ? p.Kg() : p.Cg());
+  const double sums =
+      p.pass == Pass::grad_weight ? 4.5 + 1.5 * std::pow(double(tiles.count()), 0.25) : std::sqrt(30 + channels);
+  return unit * sums + error_of_result(p.dtype);
+}
+
+template <int M>
+static void add_rows(const char* name) {
+  using namespace winograd;
+  add_row({name, Pass::fwd, Device::cpu, supports<M>, cost<M>, error<M>,
+           [](const ConvProblem& p) { return workspace_fwd(p, M); },
+           [](const ConvProblem& p, const ConvOperands& o) { run_fwd(p, o, M); }, false, true,
+           [](const ConvProblem& p) { return pack_bytes_fwd(p, M); },
+           [](const ConvProblem& p, const void* w, void* to) { pack_fwd(p, w, to, M); }});
+  add_row({name, Pass::grad_input, Device::cpu, supports<M>, cost<M>, error<M>,
+           [](const ConvProblem& p) { return workspace_grad_input(p, M); },
+           [](const ConvProblem& p, const ConvOperands& o) { run_grad_input(p, o, M); }, false});
+  add_row({name, Pass::grad_weight, Device::cpu, supports<M>, cost<M>, error<M>,
+           [](const ConvProblem& p) { return workspace_grad_weight(p, M); },
+           [](const ConvProblem& p, const ConvOperands& o) { run_grad_weight(p, o, M); }, false});
+}
+
+void add_winograd_rows() {
+  add_rows<2>("winograd2");
+  add_rows<4>("winograd4");
+  add_rows<6>("winograd6");
+}
+
+}  // namespace torchconv

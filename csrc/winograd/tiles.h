@@ -1,0 +1,46 @@
+// How images are cut into tiles.
+#pragma once
+#include <algorithm>
+
+#include "common/gemm/gather.h"
+
+namespace torchconv::winograd {
+
+// One spatial axis under F(m, r): tile i makes the m outputs from i * m on out of the n inputs from i * m + start on.
+// A kernel of one tap is F(1, 1), which leaves the axis alone.
+struct Side {
+  int64_t m, r, tiles, start;
+  int64_t n() const { return m + r - 1; }
+};
+
+struct Tiles {
+  Side h, w;
+  int64_t images;
+
+  int64_t per_image() const { return h.tiles * w.tiles; }
+  int64_t count() const { return images * per_image(); }
+  int64_t products() const { return h.n() * w.n(); }  // of a tile
+};
+
+// Whether tools/generate_winograd.py wrote transforms for an axis of a tile.
+constexpr bool has_side(int64_t m, int64_t r) {
+  return r == 1 || (r == 3 && (m == 2 || m == 4 || m == 6)) || (r == 5 && (m == 2 || m == 4)) || (r == 2 && m == 4);
+}
+
+// Of stride 1 and dilation 1. grad_input meets the taps in the opposite order.
+inline Side cut(const Axis& a, int64_t m) {
+  const int64_t outputs = a.taps == 1 ? 1 : m;
+  return {outputs, a.taps, (a.count + outputs - 1) / outputs, a.offset + std::min<int64_t>(0, (a.taps - 1) * a.delta)};
+}
+inline Tiles cut(const Gather& g, int64_t m) { return {cut(g.h, m), cut(g.w, m), g.N}; }
+
+// Tile t of all images.
+struct Place {
+  int64_t n, i, j;
+};
+inline Place place(const Tiles& tiles, int64_t t) {
+  const int64_t in_image = t % tiles.per_image();
+  return {t / tiles.per_image(), in_image / tiles.w.tiles, in_image % tiles.w.tiles};
+}
+
+}  // namespace torchconv::winograd
