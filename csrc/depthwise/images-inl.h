@@ -1,6 +1,6 @@
 // Included once per instruction set by images.cpp.
 #include "depthwise/taps-inl.h"
-#include "depthwise/finish-inl.h"
+#include "common/finish-inl.h"
 #include "depthwise/images_nhwc-inl.h"
 #include "depthwise/images_nchw-inl.h"
 #include "depthwise/turned-inl.h"

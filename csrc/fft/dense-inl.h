@@ -1,0 +1,260 @@
+// Images of groups with several channels: for every slot of the spectrum a matrix product over the input channels.
+namespace torchconv::ISA_NS {
+
+// A block of tiles stays in the L2 cache while one column is multiplied; so does a part of the weights.
+constexpr int64_t kTilesInL2 = 384 << 10, kWeightsInL2 = 256 << 10;
+
+// Tiles are taken in blocks: of whole images, of rows of tiles of one image, or of tiles of such a row.
+struct Blocks {
+  int64_t images, rows, columns;           // of a block, at most
+  int64_t of_images, of_rows, of_columns;  // how many blocks
+  bool own;                                // a thread does blocks of its own from end to end; else threads share each
+
+  int64_t count() const { return of_images * of_rows * of_columns; }
+  int64_t tiles() const { return images * rows * columns; }
+};
+
+// Begins of the i-th of `parts` equal parts.
+TORCHCONV_INLINE int64_t part(int64_t all, int64_t parts, int64_t i) { return all * i / parts; }
+
+TORCHCONV_INLINE Blocks cut_blocks(const Images& g, int64_t bytes_per_tile) {
+  const int64_t rows = g.h.tiles, columns = g.w.tiles, threads = g.threads;
+  const int64_t share = ceil_div(g.tiles() * g.groups, threads);
+  int64_t most = larger(kTileRows, smaller(64, kTilesInL2 / bytes_per_tile));
+  Blocks b{};
+  b.own = threads == 1 || g.tiles() * g.groups >= 8 * threads || g.groups % threads == 0;
+  if (b.own) most = smaller(most, larger(8, share));
+  b.of_images = g.N, b.of_rows = b.of_columns = 1;
+  if (rows * columns <= most) {
+    b.of_images = ceil_div(g.N, most / (rows * columns));
+    if (b.own && g.groups == 1) b.of_images = smaller(g.N, round_up(b.of_images, threads));
+  } else if (columns <= most) {
+    b.of_rows = ceil_div(rows, most / columns);
+    if (g.N == 1 && b.own && g.groups == 1) b.of_rows = smaller(rows, round_up(b.of_rows, threads));
+  } else {
+    b.of_rows = rows, b.of_columns = ceil_div(columns, most);
+  }
+  b.images = ceil_div(g.N, b.of_images), b.rows = ceil_div(rows, b.of_rows), b.columns = ceil_div(columns, b.of_columns);
+  if (b.count() * g.groups < threads) b.own = false;
+  return b;
+}
+
+template <class T>
+struct DensePlan {
+  Blocks blocks;
+  int64_t source_chunks, result_chunks, depth;    // depth: input channels whose weights are in L2 together
+  int64_t height;                                 // rows of an image in a block
+  int64_t source_column, result_column;           // strides of the rows' spectra, from column to column
+  int64_t tile_slot, weight_slot, product_slot;   // strides from slot to slot
+  int64_t source, result, tiles, weights, products, line;  // numbers
+  int64_t per_block, per_thread, all_weights;
+
+  explicit DensePlan(const Images& g) {
+    constexpr int L = kChunk<T>;
+    source_chunks = ceil_div(g.sources, L), result_chunks = ceil_div(g.results, L);
+    blocks = cut_blocks(g, g.h.size * source_chunks * 2 * L * int64_t(sizeof(T)));
+    const int64_t columns = g.w.size / 2, strips = blocks.images * blocks.columns;
+    depth = smaller(source_chunks, larger(1, kWeightsInL2 / (g.h.size * 2 * L * L * int64_t(sizeof(T))))) * L;
+    height = (blocks.rows - 1) * g.h.step + g.h.size;
+    source_column = strips * source_chunks * height * 2 * L + L;
+    result_column = strips * result_chunks * height * 2 * L + L;
+    tile_slot = source_chunks * blocks.tiles() * 2 * L + L;
+    weight_slot = depth * 2 * L + L, product_slot = blocks.tiles() * 2 * L + L;
+    source = columns * source_column, result = columns * result_column;
+    tiles = g.h.size * tile_slot, weights = g.h.size * weight_slot, products = g.h.size * product_slot;
+    // Pixels of a row and of a tile, a line of either kind, or the taps of a kernel.
+    line = larger((blocks.columns * g.w.step + g.w.size) * L, 0) + larger(g.w.size, 2 * g.h.size) * L +
+           g.h.taps * g.w.taps * L;
+    per_block = source + result, per_thread = tiles + weights + products + line;
+    all_weights = g.groups * RowWeights<T>(g, nullptr).size;
+  }
+  int64_t numbers(int64_t threads) const { return all_weights + (blocks.own ? threads : 1) * per_block + threads * per_thread; }
+};
+
+// One thread's part of the workspace, and the spectra of the rows of a block, its own or shared.
+template <class T>
+struct DensePieces {
+  T *source, *result, *tiles, *weights, *products, *line;
+
+  DensePieces(const DensePlan<T>& plan, T* workspace, int threads, int thread) {
+    T* blocks = workspace + plan.all_weights;
+    source = blocks + (plan.blocks.own ? thread : 0) * plan.per_block, result = source + plan.source;
+    tiles = blocks + (plan.blocks.own ? threads : 1) * plan.per_block + thread * plan.per_thread;
+    weights = tiles + plan.tiles, products = weights + plan.weights, line = products + plan.products;
+  }
+};
+
+// A block of one group.
+struct Block {
+  int64_t group, image, images, row, rows, column, columns;  // first ones and counts
+
+  Block(const Images& g, const Blocks& b, int64_t index) {
+    const int64_t c = index % b.of_columns, r = index / b.of_columns % b.of_rows,
+                  n = index / b.of_columns / b.of_rows % b.of_images;
+    group = index / b.count();
+    image = part(g.N, b.of_images, n), images = part(g.N, b.of_images, n + 1) - image;
+    row = part(g.h.tiles, b.of_rows, r), rows = part(g.h.tiles, b.of_rows, r + 1) - row;
+    column = part(g.w.tiles, b.of_columns, c), columns = part(g.w.tiles, b.of_columns, c + 1) - column;
+  }
+  int64_t tiles() const { return images * rows * columns; }
+  int64_t height(const Images& g) const { return (rows - 1) * g.h.step + g.h.size; }
+};
+
+template <class S>
+struct Dense {
+  using T = Compute<S>;
+  static constexpr int L = kChunk<T>;
+  const Images& g;
+  const DensePlan<T>& plan;
+  const Transforms<T>& t;
+  const S *src, *w, *bias;
+  const Finish<S>& after;
+  S* dst;
+  T* row_weights;
+};
+
+// Where the rows of image n and x-tile q of a block start, for chunk c of `chunks`.
+template <class T>
+TORCHCONV_INLINE int64_t strip_at(const DensePlan<T>& plan, const Block& b, int64_t n, int64_t q, int64_t chunks,
+                                  int64_t c) {
+  return ((n * b.columns + q) * chunks + c) * plan.height * 2 * kChunk<T>;
+}
+
+template <class S, class T = Compute<S>>
+static void transform_all_weight_rows(const Dense<S>& d, T* workspace, int threads) {
+  constexpr int L = kChunk<T>;
+  const Images& g = d.g;
+  const RowWeights<T> all(g, d.row_weights);
+  const int64_t chunks = d.plan.result_chunks, parts = d.plan.source_chunks, per_group = chunks * parts;
+  parallel_tasks(g.groups * per_group, threads, [&](int64_t task, int thread) {
+    const int64_t group = task / per_group, k = task % per_group / parts, c0 = task % parts * L;
+    T* line = DensePieces<T>(d.plan, workspace, threads, thread).line;
+    T* taps = line + larger(g.w.size, 2 * g.h.size) * L;
+    for (int64_t c = c0; c < smaller(c0 + L, g.sources); ++c)
+      transform_weight_rows<S>(g, d.t, d.w + group * g.w_group + k * L * g.w_out + c * g.w_in,
+                               smaller(L, g.results - k * L), taps, line,
+                               all.data + group * all.size + k * all.chunk + c * all.input, all.column);
+  });
+}
+
+// Row y of image n of a block, counted from the block's first row, for all its x-tiles and channels.
+template <class S, class T = Compute<S>>
+static void transform_source_row(const Dense<S>& d, const Block& b, const DensePieces<T>& s, int64_t n, int64_t y) {
+  constexpr int L = kChunk<T>;
+  const Images& g = d.g;
+  const DensePlan<T>& plan = d.plan;
+  const int64_t h = b.row * g.h.step - g.h.pad + y, first = b.column * g.w.step - g.w.pad;
+  for (int64_t c = 0; c < plan.source_chunks; ++c) {
+    const int64_t channel = b.group * g.sources + c * L;
+    const bool inside = h >= 0 && h < g.h.in;
+    if (inside)
+      load_row<S>({d.src + (b.image + n) * g.src_n + channel * g.src_c + h * g.src_h, g.src_c, g.src_w,
+                   smaller(L, g.sources - c * L)},
+                  first, first + (b.columns - 1) * g.w.step + g.w.size, g.w.in, s.line);
+    for (int64_t q = 0; q < b.columns; ++q) {
+      const Series<T> out{s.source + strip_at(plan, b, n, q, plan.source_chunks, c) + y * 2 * L, plan.source_column, L};
+      if (inside)
+        d.t.w->real({s.line + q * g.w.step * L, L}, out);
+      else
+        for (int64_t j = 0; j < d.t.columns; ++j) zero_chunk(out.at(j).data), zero_chunk(out.at(j).data + L);
+    }
+  }
+}
+
+template <class S, class T = Compute<S>>
+static void multiply_column(const Dense<S>& d, const Block& b, const DensePieces<T>& s, int64_t j) {
+  constexpr int L = kChunk<T>;
+  const Images& g = d.g;
+  const DensePlan<T>& plan = d.plan;
+  const int64_t tiles = b.tiles();
+  const auto for_each_tile = [&](const auto& f) {
+    for (int64_t n = 0, i = 0; n < b.images; ++n)
+      for (int64_t y = 0; y < b.rows; ++y)
+        for (int64_t q = 0; q < b.columns; ++q, ++i) f(n, y * g.h.step * 2 * L, q, i);
+  };
+  for_each_tile([&](int64_t n, int64_t row, int64_t q, int64_t i) {
+    for (int64_t c = 0; c < plan.source_chunks; ++c)
+      forward_column<T>(d.t, j,
+                        {s.source + j * plan.source_column + strip_at(plan, b, n, q, plan.source_chunks, c) + row, 2 * L, L},
+                        g.h.size, {s.tiles + (c * tiles + i) * 2 * L, plan.tile_slot, L});
+  });
+  const RowWeights<T> all(g, d.row_weights);
+  T* line = s.line;
+  for (int64_t i = 0; i < 2 * g.h.size; ++i) zero_chunk(line + i * L);
+  for (int64_t k = 0; k < plan.result_chunks; ++k) {
+    const T* rows = all.data + b.group * all.size + j * all.column + k * all.chunk;
+    for (int64_t c0 = 0; c0 < g.sources; c0 += plan.depth) {
+      const int64_t depth = smaller(plan.depth, g.sources - c0);
+      for (int64_t c = 0; c < depth; ++c)
+        transform_weight_column<T>(g, d.t, j, rows + (c0 + c) * all.input, line,
+                                   {s.weights + c * 2 * L, plan.weight_slot, L});
+      for (int64_t slot = 0; slot < d.t.rows; ++slot)
+        multiply<T, false>(Transforms<T>::is_pair(d.t, j, slot), tiles, depth,
+                           s.tiles + slot * plan.tile_slot + c0 / L * tiles * 2 * L, tiles * 2 * L,
+                           s.weights + slot * plan.weight_slot, s.products + slot * plan.product_slot, c0 > 0);
+    }
+    // Each tile leaves what is not a result behind its rows, where the next one puts its own.
+    for_each_tile([&](int64_t n, int64_t row, int64_t q, int64_t i) {
+      inverse_column<T>(d.t, j, {s.products + i * 2 * L, plan.product_slot, L},
+                        {s.result + j * plan.result_column + strip_at(plan, b, n, q, plan.result_chunks, k) + row, 2 * L, L});
+    });
+  }
+}
+
+// Row y of the results of image n of a block.
+template <class S, class T = Compute<S>>
+static void write_result_row(const Dense<S>& d, const Block& b, const DensePieces<T>& s, int64_t n, int64_t y) {
+  constexpr int L = kChunk<T>;
+  const Images& g = d.g;
+  const DensePlan<T>& plan = d.plan;
+  const int64_t h = b.row * g.h.step + y, first = b.column * g.w.step;
+  if (h >= g.h.out) return;
+  for (int64_t k = 0; k < plan.result_chunks; ++k) {
+    for (int64_t q = 0; q < b.columns; ++q)
+      d.t.w->inverse({s.result + strip_at(plan, b, n, q, plan.result_chunks, k) + y * 2 * L, plan.result_column, L},
+                     {s.line + q * g.w.step * L, L});
+    const int64_t channel = b.group * g.results + k * L, channels = smaller(L, g.results - k * L);
+    T bias[L];
+    load_bias<S>(d.bias ? d.bias + channel : nullptr, channels, bias);
+    store_row<S>(s.line, smaller(b.columns * g.w.step, g.w.out - first), bias, d.after,
+                 {d.dst + (b.image + n) * g.dst_n + channel * g.dst_c + h * g.dst_h + first * g.dst_w, g.dst_c, g.dst_w,
+                  channels});
+  }
+}
+
+template <class S, class T = Compute<S>>
+static void run_dense(const Images& g, const S* src, const S* w, const S* bias, const Finish<S>& after, S* dst,
+                      void* workspace) {
+  const DensePlan<T> plan(g);
+  const Transforms<T> t(g.isa, g.h.size, g.w.size);
+  T* numbers = (T*)workspace;
+  const Dense<S> d{g, plan, t, src, w, bias, after, dst, numbers};
+  transform_all_weight_rows(d, numbers, g.threads);
+  const int64_t blocks = plan.blocks.count() * g.groups;
+  const auto pieces = [&](int thread) { return DensePieces<T>(plan, numbers, g.threads, thread); };
+  if (plan.blocks.own) {
+    parallel_tasks(blocks, g.threads, [&](int64_t task, int thread) {
+      const Block b(g, plan.blocks, task);
+      const DensePieces<T> s = pieces(thread);
+      for (int64_t n = 0; n < b.images; ++n)
+        for (int64_t y = 0; y < b.height(g); ++y) transform_source_row(d, b, s, n, y);
+      for (int64_t j = 0; j < t.columns; ++j) multiply_column(d, b, s, j);
+      for (int64_t n = 0; n < b.images; ++n)
+        for (int64_t y = 0; y < b.rows * g.h.step; ++y) write_result_row(d, b, s, n, y);
+    });
+    return;
+  }
+  for (int64_t i = 0; i < blocks; ++i) {
+    const Block b(g, plan.blocks, i);
+    const int64_t height = b.height(g), results = b.rows * g.h.step;
+    parallel_tasks(b.images * height, g.threads, [&](int64_t task, int thread) {
+      transform_source_row(d, b, pieces(thread), task / height, task % height);
+    });
+    parallel_tasks(t.columns, g.threads, [&](int64_t j, int thread) { multiply_column(d, b, pieces(thread), j); });
+    parallel_tasks(b.images * results, g.threads, [&](int64_t task, int thread) {
+      write_result_row(d, b, pieces(thread), task / results, task % results);
+    });
+  }
+}
+
+}  // namespace torchconv::ISA_NS

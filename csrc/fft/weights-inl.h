@@ -1,0 +1,60 @@
+// Weights with transformed rows: [column][output chunk][input][row][slot], scaled so that no other step need scale.
+// Their columns are transformed just before use, which is less to keep and to move.
+namespace torchconv::ISA_NS {
+
+using fft::Images;
+
+// Taps of a chunk of outputs: [tap][lane].
+template <class S, class T = Compute<S>>
+static void load_taps(const Images& g, const S* w, int64_t outputs, T* taps) {
+  constexpr int L = kChunk<T>;
+  const int64_t R = g.h.taps, Q = g.w.taps;
+  if (g.w_s == 1 && (R == 1 || g.w_r == Q)) {
+    load_row<S>({w, g.w_out, 1, outputs}, 0, R * Q, R * Q, taps);
+  } else {
+    for (int64_t r = 0; r < R; ++r) load_row<S>({w + r * g.w_r, g.w_out, g.w_s, outputs}, 0, Q, Q, taps + r * Q * L);
+  }
+}
+
+template <class T>
+struct RowWeights {
+  T* data;
+  int64_t input, chunk, column;  // strides
+  int64_t size;                  // numbers, of one group
+
+  RowWeights(const Images& g, T* data) : data(data) {
+    constexpr int L = kChunk<T>;
+    input = g.h.taps * 2 * L, chunk = g.sources * input, column = ceil_div(g.results, L) * chunk + L;
+    size = g.w.size / 2 * column;
+  }
+};
+
+// One input of one chunk of outputs; taps: h.taps * w.taps chunks; line: w.size chunks.
+template <class S, class T = Compute<S>>
+static void transform_weight_rows(const Images& g, const Transforms<T>& t, const S* w, int64_t outputs, T* taps, T* line,
+                                  T* to, int64_t column) {
+  constexpr int L = kChunk<T>, n = kLanes<T>;
+  const T scale = T(1) / T(g.h.size * g.w.size);
+  load_taps(g, w, outputs, taps);
+  for (int64_t i = 0; i < g.w.size; ++i) zero_chunk(line + i * L);
+  for (int64_t r = 0; r < g.h.taps; ++r) {
+    for (int64_t s = 0; s < g.w.taps; ++s)
+      for (int v = 0; v < L; v += n)
+        store(line + g.w.place(s) * L + v, load(taps + (r * g.w.taps + s) * L + v) * scale);
+    t.w->real({line, L}, {to + r * 2 * L, column, L});
+  }
+}
+
+// The slots of one column from its rows. line: h.size slots.
+template <class T>
+TORCHCONV_INLINE void transform_weight_column(const Images& g, const Transforms<T>& t, int64_t column, const T* rows,
+                                              T* line, Series<T> out) {
+  constexpr int L = kChunk<T>;
+  for (int64_t r = 0; r < g.h.taps; ++r) {
+    copy_chunk(line + g.h.place(r) * 2 * L, rows + r * 2 * L);
+    copy_chunk(line + g.h.place(r) * 2 * L + L, rows + r * 2 * L + L);
+  }
+  forward_column(t, column, {line, 2 * L, L}, g.h.reach(), out);
+}
+
+}  // namespace torchconv::ISA_NS
