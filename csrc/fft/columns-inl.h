@@ -22,29 +22,36 @@ struct Transforms {
   }
 };
 
-// in: the rows' slots of one column, of which those from `nonzero` on are zero.
 template <class T>
-TORCHCONV_INLINE void forward_column(const Transforms<T>& t, int64_t column, Series<const T> in, int64_t nonzero,
-                                     Series<T> out) {
-  if (!t.h) {
+static void copy_columns(int64_t count, Series<const T> in, Series<T> out) {
+  for (; count > 0; --count, in.data += in.next, out.data += out.next)
     copy_chunk(out.data, in.data), copy_chunk(out.data + out.im, in.data + in.im);
+}
+
+// `count` columns of as many tiles or channels. in: the rows' slots, of which those from `nonzero` on are zero.
+template <class T>
+TORCHCONV_INLINE void forward_columns(const Transforms<T>& t, int64_t column, int64_t count, const Series<const T>& in,
+                                      int64_t nonzero, const Series<T>& out) {
+  if (!t.h) {
+    copy_columns(count, in, out);
   } else if (column == 0) {
-    t.h->real({in.data, in.step}, out);
-    t.h->real({in.data + in.im, in.step}, out.at(t.rows / 2));
+    t.h->real(count, in, out);
+    t.h->real(count, {in.data + in.im, in.step, 0, in.next}, out.at(t.rows / 2));
   } else {
-    t.h->complex(in, nonzero, out);
+    t.h->complex(count, in, nonzero, out);
   }
 }
 
 template <class T>
-TORCHCONV_INLINE void inverse_column(const Transforms<T>& t, int64_t column, Series<const T> in, Series<T> out) {
+TORCHCONV_INLINE void inverse_columns(const Transforms<T>& t, int64_t column, int64_t count, const Series<const T>& in,
+                                      const Series<T>& out) {
   if (!t.h) {
-    copy_chunk(out.data, in.data), copy_chunk(out.data + out.im, in.data + in.im);
+    copy_columns(count, in, out);
   } else if (column == 0) {
-    t.h->inverse(in, {out.data, out.step});
-    t.h->inverse(in.at(t.rows / 2), {out.data + out.im, out.step});
+    t.h->inverse(count, in, out);
+    t.h->inverse(count, in.at(t.rows / 2), {out.data + out.im, out.step, 0, out.next});
   } else {
-    t.h->complex_inverse(in, out);
+    t.h->complex_inverse(count, in, out);
   }
 }
 

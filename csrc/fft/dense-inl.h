@@ -62,9 +62,10 @@ struct DensePlan {
     weight_slot = depth * 2 * L + L, product_slot = blocks.tiles() * 2 * L + L;
     source = columns * source_column, result = columns * result_column;
     tiles = g.h.size * tile_slot, weights = g.h.size * weight_slot, products = g.h.size * product_slot;
-    // Pixels of a row and of a tile, a line of either kind, or the taps of a kernel.
-    line = larger((blocks.columns * g.w.step + g.w.size) * L, 0) + larger(g.w.size, 2 * g.h.size) * L +
-           g.h.taps * g.w.taps * L;
+    // Pixels of a row; or a line and the taps of a kernel; or columns of weights.
+    line = larger(larger(blocks.columns * g.w.step + g.w.size, g.w.size + g.h.taps * g.w.taps),
+                  kColumnsAtOnce * 2 * g.h.size) *
+           L;
     per_block = source + result, per_thread = tiles + weights + products + line;
     all_weights = g.groups * RowWeights<T>(g, nullptr).size;
   }
@@ -129,7 +130,7 @@ static void transform_all_weight_rows(const Dense<S>& d, T* workspace, int threa
   parallel_tasks(g.groups * per_group, threads, [&](int64_t task, int thread) {
     const int64_t group = task / per_group, k = task % per_group / parts, c0 = task % parts * L;
     T* line = DensePieces<T>(d.plan, workspace, threads, thread).line;
-    T* taps = line + larger(g.w.size, 2 * g.h.size) * L;
+    T* taps = line + g.w.size * L;
     for (int64_t c = c0; c < smaller(c0 + L, g.sources); ++c)
       transform_weight_rows<S>(g, d.t, d.w + group * g.w_group + k * L * g.w_out + c * g.w_in,
                                smaller(L, g.results - k * L), taps, line,
@@ -151,12 +152,14 @@ static void transform_source_row(const Dense<S>& d, const Block& b, const DenseP
       load_row<S>({d.src + (b.image + n) * g.src_n + channel * g.src_c + h * g.src_h, g.src_c, g.src_w,
                    smaller(L, g.sources - c * L)},
                   first, first + (b.columns - 1) * g.w.step + g.w.size, g.w.in, s.line);
-    for (int64_t q = 0; q < b.columns; ++q) {
-      const Series<T> out{s.source + strip_at(plan, b, n, q, plan.source_chunks, c) + y * 2 * L, plan.source_column, L};
-      if (inside)
-        d.t.w->real({s.line + q * g.w.step * L, L}, out);
-      else
-        for (int64_t j = 0; j < d.t.columns; ++j) zero_chunk(out.at(j).data), zero_chunk(out.at(j).data + L);
+    const Series<T> out{s.source + strip_at(plan, b, n, 0, plan.source_chunks, c) + y * 2 * L, plan.source_column, L,
+                        plan.source_chunks * plan.height * 2 * L};
+    if (inside) {
+      d.t.w->real(b.columns, {s.line, L, 0, g.w.step * L}, out);
+    } else {
+      for (int64_t j = 0; j < d.t.columns; ++j)
+        for (int64_t q = 0; q < b.columns; ++q)
+          zero_chunk(out.at(j).data + q * out.next), zero_chunk(out.at(j).data + q * out.next + L);
     }
   }
 }
@@ -167,36 +170,36 @@ static void multiply_column(const Dense<S>& d, const Block& b, const DensePieces
   const Images& g = d.g;
   const DensePlan<T>& plan = d.plan;
   const int64_t tiles = b.tiles();
-  const auto for_each_tile = [&](const auto& f) {
-    for (int64_t n = 0, i = 0; n < b.images; ++n)
+  // Rows of tiles: f(where the first one's rows start, if a tile has `chunks` chunks; its number).
+  const auto for_each_row = [&](int64_t chunks, const auto& f) {
+    for (int64_t n = 0; n < b.images; ++n)
       for (int64_t y = 0; y < b.rows; ++y)
-        for (int64_t q = 0; q < b.columns; ++q, ++i) f(n, y * g.h.step * 2 * L, q, i);
+        f(strip_at(plan, b, n, 0, chunks, 0) + y * g.h.step * 2 * L, (n * b.rows + y) * b.columns);
   };
-  for_each_tile([&](int64_t n, int64_t row, int64_t q, int64_t i) {
+  const int64_t strip = plan.height * 2 * L;
+  for_each_row(plan.source_chunks, [&](int64_t from, int64_t i) {
     for (int64_t c = 0; c < plan.source_chunks; ++c)
-      forward_column<T>(d.t, j,
-                        {s.source + j * plan.source_column + strip_at(plan, b, n, q, plan.source_chunks, c) + row, 2 * L, L},
-                        g.h.size, {s.tiles + (c * tiles + i) * 2 * L, plan.tile_slot, L});
+      forward_columns<T>(d.t, j, b.columns,
+                         {s.source + j * plan.source_column + from + c * strip, 2 * L, L, plan.source_chunks * strip},
+                         g.h.size, {s.tiles + (c * tiles + i) * 2 * L, plan.tile_slot, L, 2 * L});
   });
   const RowWeights<T> all(g, d.row_weights);
-  T* line = s.line;
-  for (int64_t i = 0; i < 2 * g.h.size; ++i) zero_chunk(line + i * L);
+  for (int64_t i = 0; i < kColumnsAtOnce * 2 * g.h.size; ++i) zero_chunk(s.line + i * L);
   for (int64_t k = 0; k < plan.result_chunks; ++k) {
     const T* rows = all.data + b.group * all.size + j * all.column + k * all.chunk;
-    for (int64_t c0 = 0; c0 < g.sources; c0 += plan.depth) {
-      const int64_t depth = smaller(plan.depth, g.sources - c0);
-      for (int64_t c = 0; c < depth; ++c)
-        transform_weight_column<T>(g, d.t, j, rows + (c0 + c) * all.input, line,
-                                   {s.weights + c * 2 * L, plan.weight_slot, L});
+    for (int64_t c = 0; c < g.sources; c += plan.depth) {
+      const int64_t depth = smaller(plan.depth, g.sources - c);
+      transform_weight_columns<T>(g, d.t, j, depth, rows + c * all.input, s.line,
+                                  {s.weights, plan.weight_slot, L, 2 * L});
       for (int64_t slot = 0; slot < d.t.rows; ++slot)
         multiply<T, false>(Transforms<T>::is_pair(d.t, j, slot), tiles, depth,
-                           s.tiles + slot * plan.tile_slot + c0 / L * tiles * 2 * L, tiles * 2 * L,
-                           s.weights + slot * plan.weight_slot, s.products + slot * plan.product_slot, c0 > 0);
+                           s.tiles + slot * plan.tile_slot + c / L * tiles * 2 * L, tiles * 2 * L,
+                           s.weights + slot * plan.weight_slot, s.products + slot * plan.product_slot, c > 0);
     }
     // Each tile leaves what is not a result behind its rows, where the next one puts its own.
-    for_each_tile([&](int64_t n, int64_t row, int64_t q, int64_t i) {
-      inverse_column<T>(d.t, j, {s.products + i * 2 * L, plan.product_slot, L},
-                        {s.result + j * plan.result_column + strip_at(plan, b, n, q, plan.result_chunks, k) + row, 2 * L, L});
+    for_each_row(plan.result_chunks, [&](int64_t to, int64_t i) {
+      inverse_columns<T>(d.t, j, b.columns, {s.products + i * 2 * L, plan.product_slot, L, 2 * L},
+                         {s.result + j * plan.result_column + to + k * strip, 2 * L, L, plan.result_chunks * strip});
     });
   }
 }
@@ -210,9 +213,10 @@ static void write_result_row(const Dense<S>& d, const Block& b, const DensePiece
   const int64_t h = b.row * g.h.step + y, first = b.column * g.w.step;
   if (h >= g.h.out) return;
   for (int64_t k = 0; k < plan.result_chunks; ++k) {
-    for (int64_t q = 0; q < b.columns; ++q)
-      d.t.w->inverse({s.result + strip_at(plan, b, n, q, plan.result_chunks, k) + y * 2 * L, plan.result_column, L},
-                     {s.line + q * g.w.step * L, L});
+    d.t.w->inverse(b.columns,
+                   {s.result + strip_at(plan, b, n, 0, plan.result_chunks, k) + y * 2 * L, plan.result_column, L,
+                    plan.result_chunks * plan.height * 2 * L},
+                   {s.line, L, 0, g.w.step * L});
     const int64_t channel = b.group * g.results + k * L, channels = smaller(L, g.results - k * L);
     T bias[L];
     load_bias<S>(d.bias ? d.bias + channel : nullptr, channels, bias);

@@ -10,6 +10,18 @@ using fft::Series;
 
 #define TORCHCONV_LAMBDA __attribute__((always_inline))
 
+// f(v) for every vector of a chunk, for `count` transforms, after each of which `advance` is called.
+template <class T, class F, class A>
+TORCHCONV_INLINE void for_each_transform(int64_t count, const F& f, const A& advance) {
+  for (; count > 0; --count, advance())
+#pragma GCC unroll 1
+    for (int v = 0; v < kVectorsPerChunk<T>; ++v) f(v);
+}
+template <class T>
+TORCHCONV_INLINE void go_on(Series<T>& s) {
+  s.data += s.next;
+}
+
 // Vector v of element i of a series.
 template <class T>
 TORCHCONV_INLINE Vector<T> re_of(const Series<const T>& s, int i, int v) {
@@ -36,9 +48,10 @@ TORCHCONV_INLINE Vector<T> turned_im(const T* twiddle, int i, Vector<T> re, Vect
 }
 
 template <class T, int N>
-static void real_codelet(Series<const T> in, Series<T> out) {
-#pragma GCC unroll 1
-  for (int v = 0; v < kVectorsPerChunk<T>; ++v)
+static void real_codelet(int64_t count, const Series<const T>& from, const Series<T>& to) {
+  Series<const T> in = from;
+  Series<T> out = to;
+  const auto run = [&](int v) TORCHCONV_LAMBDA {
     Codelet<N>::template real<T, Vector<T>>(
         [&](int i) TORCHCONV_LAMBDA { return re_of(in, i, v); },
         [&](int k, Vector<T> re, Vector<T> im) TORCHCONV_LAMBDA {
@@ -46,53 +59,58 @@ static void real_codelet(Series<const T> in, Series<T> out) {
           if (2 * k == N) return store(out.data + out.im + v * kLanes<T>, re);
           put(out, k, v, re, im);
         });
+  };
+  for_each_transform<T>(count, run, [&]() TORCHCONV_LAMBDA { go_on(in), go_on(out); });
 }
 
 template <class T, int N>
-static void inverse_codelet(Series<const T> in, Series<T> out) {
-#pragma GCC unroll 1
-  for (int v = 0; v < kVectorsPerChunk<T>; ++v)
+static void inverse_codelet(int64_t count, const Series<const T>& from, const Series<T>& to) {
+  Series<const T> in = from;
+  Series<T> out = to;
+  const auto run = [&](int v) TORCHCONV_LAMBDA {
     Codelet<N>::template inverse<T, Vector<T>>(
         [&](int k) TORCHCONV_LAMBDA { return 2 * k == N ? im_of(in, 0, v) : re_of(in, k, v); },
         [&](int k) TORCHCONV_LAMBDA { return im_of(in, k, v); },
         [&](int i, Vector<T> value) TORCHCONV_LAMBDA { store(out.data + i * out.step + v * kLanes<T>, value); });
+  };
+  for_each_transform<T>(count, run, [&]() TORCHCONV_LAMBDA { go_on(in), go_on(out); });
+}
+
+template <class T, int N, bool of_half>
+static void complex_codelet(int64_t count, const Series<const T>& from, const Series<T>& to) {
+  Series<const T> in = from;
+  Series<T> out = to;
+  const auto run = [&](int v) TORCHCONV_LAMBDA {
+    const auto re = [&](int i) TORCHCONV_LAMBDA { return re_of(in, i, v); };
+    const auto im = [&](int i) TORCHCONV_LAMBDA { return im_of(in, i, v); };
+    const auto end = [&](int k, Vector<T> r, Vector<T> i) TORCHCONV_LAMBDA { put(out, k, v, r, i); };
+    if constexpr (of_half)
+      Codelet<N>::template complex_of_half<T, Vector<T>>(re, im, end);
+    else
+      Codelet<N>::template complex<T, Vector<T>>(re, im, end);
+  };
+  for_each_transform<T>(count, run, [&]() TORCHCONV_LAMBDA { go_on(in), go_on(out); });
 }
 
 template <class T, int N>
-static void complex_codelet(Series<const T> in, Series<T> out) {
-#pragma GCC unroll 1
-  for (int v = 0; v < kVectorsPerChunk<T>; ++v)
-    Codelet<N>::template complex<T, Vector<T>>(
-        [&](int i) TORCHCONV_LAMBDA { return re_of(in, i, v); },
-        [&](int i) TORCHCONV_LAMBDA { return im_of(in, i, v); },
-        [&](int k, Vector<T> re, Vector<T> im) TORCHCONV_LAMBDA { put(out, k, v, re, im); });
-}
-
-template <class T, int N>
-static void complex_of_half_codelet(Series<const T> in, Series<T> out) {
-#pragma GCC unroll 1
-  for (int v = 0; v < kVectorsPerChunk<T>; ++v)
-    Codelet<N>::template complex_of_half<T, Vector<T>>(
-        [&](int i) TORCHCONV_LAMBDA { return re_of(in, i, v); },
-        [&](int i) TORCHCONV_LAMBDA { return im_of(in, i, v); },
-        [&](int k, Vector<T> re, Vector<T> im) TORCHCONV_LAMBDA { put(out, k, v, re, im); });
-}
-
-// What a column of a larger transform does to its inputs (Turn::in) or to its outputs.
-template <class T, int N>
-static void twisted_codelet(Series<const T> in, const T* twiddle, Series<T> out) {
-#pragma GCC unroll 1
-  for (int v = 0; v < kVectorsPerChunk<T>; ++v)
+static void twisted_codelet(int64_t count, const Series<const T>& from, const T* twiddle, const Series<T>& to) {
+  Series<const T> in = from;
+  Series<T> out = to;
+  const auto run = [&](int v) TORCHCONV_LAMBDA {
     Codelet<N>::template complex<T, Vector<T>>(
         [&](int i) TORCHCONV_LAMBDA { return turned_re(twiddle, i, re_of(in, i, v), im_of(in, i, v)); },
         [&](int i) TORCHCONV_LAMBDA { return turned_im(twiddle, i, re_of(in, i, v), im_of(in, i, v)); },
         [&](int k, Vector<T> re, Vector<T> im) TORCHCONV_LAMBDA { put(out, k, v, re, im); });
+  };
+  for_each_transform<T>(count, run, [&]() TORCHCONV_LAMBDA { go_on(in), go_on(out), twiddle += 2 * N; });
 }
 
 template <class T, int N>
-static void real_column_codelet(Series<const T> in, const T* twiddle, Series<T> up, Series<T> down) {
-#pragma GCC unroll 1
-  for (int v = 0; v < kVectorsPerChunk<T>; ++v)
+static void real_column_codelet(int64_t count, const Series<const T>& from, const T* twiddle, const Series<T>& first,
+                                const Series<T>& last) {
+  Series<const T> in = from;
+  Series<T> up = first, down = last;
+  const auto run = [&](int v) TORCHCONV_LAMBDA {
     Codelet<N>::template complex<T, Vector<T>>(
         [&](int i) TORCHCONV_LAMBDA { return turned_re(twiddle, i, re_of(in, i, v), im_of(in, i, v)); },
         [&](int i) TORCHCONV_LAMBDA { return turned_im(twiddle, i, re_of(in, i, v), im_of(in, i, v)); },
@@ -102,26 +120,31 @@ static void real_column_codelet(Series<const T> in, const T* twiddle, Series<T> 
           else
             put(down, N - 1 - k, v, re, -im);
         });
+  };
+  for_each_transform<T>(count, run, [&]() TORCHCONV_LAMBDA { go_on(in), go_on(up), go_on(down), twiddle += 2 * N; });
 }
 
 // The column halfway, whose inputs are real and whose outputs are their own mirror image.
 template <class T, int N>
-static void real_middle_codelet(Series<const T> in, const T* twiddle, Series<T> up) {
-#pragma GCC unroll 1
-  for (int v = 0; v < kVectorsPerChunk<T>; ++v)
+static void real_middle_codelet(const Series<const T>& in, const T* twiddle, const Series<T>& up) {
+  const auto run = [&](int v) TORCHCONV_LAMBDA {
     Codelet<N>::template complex<T, Vector<T>>(
         [&](int i) TORCHCONV_LAMBDA { return turned_re(twiddle, i, re_of(in, i, v), Vector<T>{}); },
         [&](int i) TORCHCONV_LAMBDA { return turned_im(twiddle, i, re_of(in, i, v), Vector<T>{}); },
         [&](int k, Vector<T> re, Vector<T> im) TORCHCONV_LAMBDA {
           if (2 * k < N) put(up, k, v, re, im);
         });
+  };
+  for_each_transform<T>(1, run, [&]() TORCHCONV_LAMBDA {});
 }
 
-// Inverse transforms have real and imaginary parts exchanged on the way in and out.
+// Inverse transforms have real and imaginary parts exchanged on the way in and out. middle: only real parts are wanted.
 template <class T, int N, bool middle>
-static void inverse_column_codelet(Series<const T> up, Series<const T> down, const T* twiddle, Series<T> out) {
-#pragma GCC unroll 1
-  for (int v = 0; v < kVectorsPerChunk<T>; ++v)
+static void inverse_column_codelet(int64_t count, const Series<const T>& first, const Series<const T>& last,
+                                   const T* twiddle, const Series<T>& to) {
+  Series<const T> up = first, down = last;
+  Series<T> out = to;
+  const auto run = [&](int v) TORCHCONV_LAMBDA {
     Codelet<N>::template complex<T, Vector<T>>(
         [&](int k) TORCHCONV_LAMBDA { return 2 * k < N ? im_of(up, k, v) : -im_of(down, N - 1 - k, v); },
         [&](int k) TORCHCONV_LAMBDA { return 2 * k < N ? re_of(up, k, v) : re_of(down, N - 1 - k, v); },
@@ -129,14 +152,16 @@ static void inverse_column_codelet(Series<const T> up, Series<const T> down, con
           store(out.data + i * out.step + v * kLanes<T>, turned_im(twiddle, i, im, re));
           if (!middle) store(out.data + out.im + i * out.step + v * kLanes<T>, turned_re(twiddle, i, im, re));
         });
+  };
+  for_each_transform<T>(count, run, [&]() TORCHCONV_LAMBDA { go_on(up), go_on(down), go_on(out), twiddle += 2 * N; });
 }
 
 template <class T, int N>
 static void fill_codelets(Codelets<T>& c) {
   c.size = N;
-  c.real = real_codelet<T, N>, c.inverse = inverse_codelet<T, N>, c.complex = complex_codelet<T, N>;
+  c.real = real_codelet<T, N>, c.inverse = inverse_codelet<T, N>, c.complex = complex_codelet<T, N, false>;
   if constexpr (N % 2 == 0) {
-    c.complex_of_half = complex_of_half_codelet<T, N>;
+    c.complex_of_half = complex_codelet<T, N, true>;
     if constexpr (N <= 16) {
       c.twisted = twisted_codelet<T, N>;
       c.real_column = real_column_codelet<T, N>, c.real_middle = real_middle_codelet<T, N>;

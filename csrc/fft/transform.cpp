@@ -52,50 +52,61 @@ Transform<T>::Transform(Isa isa, int64_t size)
 }
 
 template <class T>
-void Transform<T>::real(Series<const T> in, Series<T> out) const {
+void Transform<T>::real(int64_t count, In in, Out out) const {
   const int inner = inner_.size, outer = outer_.size;
-  if (!inner) return outer_.real(in, out);
-  constexpr int64_t slot = kSlot<T>;
-  Scratch<T> scratch;
-  // [outer][slot]
+  if (!inner) return outer_.real(count, in, out);
+  constexpr int64_t slot = kSlot<T>, half = slot / 2;
+  Scratch<T> scratch;  // [outer][slot]
+  T* const at = scratch.data;
   const int64_t slots = (inner + 1) / 2 * slot;
-  for (int m = 0; m < outer; ++m) inner_.real(in.from(m, outer), {scratch.data + m * slots, slot, slot / 2});
-  const Series<const T> columns{scratch.data, slots, slot / 2};
-  outer_.real(columns, {out.data, out.step * inner, out.im});
-  for (int k = 1; 2 * k < inner; ++k)
-    outer_.real_column({scratch.data + k * slot, slots, slot / 2}, &twiddle_[2 * k * outer], out.from(k, inner),
-                       out.from(inner - k, inner));
-  if (inner % 2 == 0)
-    outer_.real_middle({scratch.data + slot / 2, slots}, &twiddle_[inner * outer], out.from(inner / 2, inner));
+  for (int64_t i = 0; i < count; ++i) {
+    const Series<const T> x{in.data + i * in.next, in.step};
+    const Series<T> y{out.data + i * out.next, out.step, out.im};
+    inner_.real(outer, x.from(0, outer), {at, slot, half, slots});
+    outer_.real(1, {at, slots}, y.from(0, inner));
+    if (inner > 2)
+      outer_.real_column((inner - 1) / 2, {at + slot, slots, half, slot}, &twiddle_[2 * outer], y.from(1, inner),
+                         y.from(inner - 1, inner, -1));
+    if (inner % 2 == 0) outer_.real_middle({at + half, slots}, &twiddle_[inner * outer], y.from(inner / 2, inner));
+  }
 }
 
 template <class T>
-void Transform<T>::inverse(Series<const T> in, Series<T> out) const {
+void Transform<T>::inverse(int64_t count, In in, Out out) const {
   const int inner = inner_.size, outer = outer_.size;
-  if (!inner) return outer_.inverse(in, out);
-  constexpr int64_t slot = kSlot<T>;
+  if (!inner) return outer_.inverse(count, in, out);
+  constexpr int64_t slot = kSlot<T>, half = slot / 2;
   Scratch<T> scratch;
+  T* const at = scratch.data;
   const int64_t slots = (inner + 1) / 2 * slot;
-  outer_.inverse({in.data, in.step * inner, in.im}, {scratch.data, slots});
-  for (int k = 1; 2 * k < inner; ++k)
-    outer_.inverse_column(in.from(k, inner), in.from(inner - k, inner), &twiddle_[2 * k * outer],
-                          {scratch.data + k * slot, slots, slot / 2});
-  if (inner % 2 == 0)
-    outer_.inverse_middle(in.from(inner / 2, inner), in.from(inner / 2, inner), &twiddle_[inner * outer],
-                          {scratch.data + slot / 2, slots});
-  for (int m = 0; m < outer; ++m) inner_.inverse({scratch.data + m * slots, slot, slot / 2}, out.from(m, outer));
+  for (int64_t i = 0; i < count; ++i) {
+    const Series<const T> x{in.data + i * in.next, in.step, in.im};
+    const Series<T> y{out.data + i * out.next, out.step};
+    outer_.inverse(1, x.from(0, inner), {at, slots});
+    if (inner > 2)
+      outer_.inverse_column((inner - 1) / 2, x.from(1, inner), x.from(inner - 1, inner, -1), &twiddle_[2 * outer],
+                            {at + slot, slots, half, slot});
+    if (inner % 2 == 0)
+      outer_.inverse_middle(1, x.from(inner / 2, inner), x.from(inner / 2, inner), &twiddle_[inner * outer],
+                            {at + half, slots});
+    inner_.inverse(outer, {at, slot, half, slots}, y.from(0, outer));
+  }
 }
 
 template <class T>
-void Transform<T>::complex(Series<const T> in, int64_t nonzero, Series<T> out) const {
+void Transform<T>::complex(int64_t count, In in, int64_t nonzero, Out out) const {
   const int inner = inner_.size, outer = outer_.size;
-  if (!inner) return (2 * nonzero <= size_ ? outer_.complex_of_half : outer_.complex)(in, out);
-  constexpr int64_t slot = kSlot<T>;
+  if (!inner) return (2 * nonzero <= size_ ? outer_.complex_of_half : outer_.complex)(count, in, out);
+  constexpr int64_t slot = kSlot<T>, half = slot / 2;
   Scratch<T> scratch;
+  T* const at = scratch.data;
   const auto first = 2 * nonzero <= size_ ? inner_.complex_of_half : inner_.complex;
-  for (int m = 0; m < outer; ++m) first(in.from(m, outer), {scratch.data + m * inner * slot, slot, slot / 2});
-  for (int k = 0; k < inner; ++k)
-    outer_.twisted({scratch.data + k * slot, inner * slot, slot / 2}, &twiddle_[2 * k * outer], out.from(k, inner));
+  for (int64_t i = 0; i < count; ++i) {
+    const Series<const T> x{in.data + i * in.next, in.step, in.im};
+    const Series<T> y{out.data + i * out.next, out.step, out.im};
+    first(outer, x.from(0, outer), {at, slot, half, inner * slot});
+    outer_.twisted(inner, {at, inner * slot, half, slot}, twiddle_.data(), y.from(0, inner));
+  }
 }
 
 const std::vector<int64_t>& sizes() {

@@ -41,20 +41,29 @@ static void transform_weight_rows(const Images& g, const Transforms<T>& t, const
     for (int64_t s = 0; s < g.w.taps; ++s)
       for (int v = 0; v < L; v += n)
         store(line + g.w.place(s) * L + v, load(taps + (r * g.w.taps + s) * L + v) * scale);
-    t.w->real({line, L}, {to + r * 2 * L, column, L});
+    t.w->real(1, {line, L}, {to + r * 2 * L, column, L});
   }
 }
 
-// The slots of one column from its rows. line: h.size slots.
+// How many inputs' columns are transformed at once.
+constexpr int64_t kColumnsAtOnce = 8;
+
+// One column of `inputs` inputs from their rows. lines: h.size slots for each of kColumnsAtOnce, zero where no tap is.
 template <class T>
-TORCHCONV_INLINE void transform_weight_column(const Images& g, const Transforms<T>& t, int64_t column, const T* rows,
-                                              T* line, Series<T> out) {
+static void transform_weight_columns(const Images& g, const Transforms<T>& t, int64_t column, int64_t inputs,
+                                     const T* rows, T* lines, const Series<T>& out) {
   constexpr int L = kChunk<T>;
-  for (int64_t r = 0; r < g.h.taps; ++r) {
-    copy_chunk(line + g.h.place(r) * 2 * L, rows + r * 2 * L);
-    copy_chunk(line + g.h.place(r) * 2 * L + L, rows + r * 2 * L + L);
+  const int64_t taps = g.h.taps;
+  for (int64_t first = 0; first < inputs; first += kColumnsAtOnce) {
+    const int64_t count = smaller(kColumnsAtOnce, inputs - first);
+    for (int64_t c = 0; c < count; ++c)
+      for (int64_t r = 0; r < taps; ++r, rows += 2 * L) {
+        T* to = lines + (c * g.h.size + g.h.place(r)) * 2 * L;
+        copy_chunk(to, rows), copy_chunk(to + L, rows + L);
+      }
+    const Series<T> to{out.data + first * out.next, out.step, out.im, out.next};
+    forward_columns<T>(t, column, count, {lines, 2 * L, L, g.h.size * 2 * L}, g.h.reach(), to);
   }
-  forward_column(t, column, {line, 2 * L, L}, g.h.reach(), out);
 }
 
 }  // namespace torchconv::ISA_NS
