@@ -1,6 +1,6 @@
-// What all passes do with a tile whose rows are transformed: a spectrum has w.size / 2 columns, and a column h.size slots
-// of two chunks. Column 0 is two real ones, of the outputs 0 and w.size / 2 of the rows; where they are real again, at
-// slots 0 and h.size / 2, a slot is a pair of real numbers.
+// What all passes do with a tile whose rows are transformed: a spectrum has w.size / 2 columns, and a column h.size
+// slots of two chunks. Column 0 is two real ones, of the outputs 0 and w.size / 2 of the rows; where they are real
+// again, at slots 0 and h.size / 2, a slot is a pair of real numbers.
 namespace torchconv::ISA_NS {
 
 using fft::Series;
@@ -21,6 +21,16 @@ struct Transforms {
     return column == 0 && (slot == 0 || 2 * slot == t.rows);
   }
 };
+
+// Zeros in the slots of `count` rows.
+template <class T>
+static void zero_slots(int64_t slots, int64_t count, const Series<T>& s) {
+  for (int64_t j = 0; j < slots; ++j)
+    for (int64_t i = 0; i < count; ++i) {
+      T* slot = s.data + j * s.step + i * s.next;
+      zero_chunk(slot), zero_chunk(slot + s.im);
+    }
+}
 
 template <class T>
 static void copy_columns(int64_t count, Series<const T> in, Series<T> out) {

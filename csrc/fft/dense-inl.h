@@ -4,48 +4,24 @@ namespace torchconv::ISA_NS {
 // A block of tiles stays in the L2 cache while one column is multiplied; so does a part of the weights.
 constexpr int64_t kTilesInL2 = 384 << 10, kWeightsInL2 = 256 << 10;
 
-// Tiles are taken in blocks: of whole images, of rows of tiles of one image, or of tiles of such a row.
-struct Blocks {
-  int64_t images, rows, columns;           // of a block, at most
-  int64_t of_images, of_rows, of_columns;  // how many blocks
-  bool own;                                // a thread does blocks of its own from end to end; else threads share each
-
-  int64_t count() const { return of_images * of_rows * of_columns; }
-  int64_t tiles() const { return images * rows * columns; }
-};
-
-// Begins of the i-th of `parts` equal parts.
-TORCHCONV_INLINE int64_t part(int64_t all, int64_t parts, int64_t i) { return all * i / parts; }
-
+// How many tiles a block has at most, and whether threads have blocks of their own.
 TORCHCONV_INLINE Blocks cut_blocks(const Images& g, int64_t bytes_per_tile) {
-  const int64_t rows = g.h.tiles, columns = g.w.tiles, threads = g.threads;
-  const int64_t share = ceil_div(g.tiles() * g.groups, threads);
+  const int64_t threads = g.threads, tiles = g.tiles() * g.groups;
+  const bool own = threads == 1 || tiles >= 8 * threads || g.groups % threads == 0;
   int64_t most = larger(kTileRows, smaller(64, kTilesInL2 / bytes_per_tile));
-  Blocks b{};
-  b.own = threads == 1 || g.tiles() * g.groups >= 8 * threads || g.groups % threads == 0;
-  if (b.own) most = smaller(most, larger(8, share));
-  b.of_images = g.N, b.of_rows = b.of_columns = 1;
-  if (rows * columns <= most) {
-    b.of_images = ceil_div(g.N, most / (rows * columns));
-    if (b.own && g.groups == 1) b.of_images = smaller(g.N, round_up(b.of_images, threads));
-  } else if (columns <= most) {
-    b.of_rows = ceil_div(rows, most / columns);
-    if (g.N == 1 && b.own && g.groups == 1) b.of_rows = smaller(rows, round_up(b.of_rows, threads));
-  } else {
-    b.of_rows = rows, b.of_columns = ceil_div(columns, most);
-  }
-  b.images = ceil_div(g.N, b.of_images), b.rows = ceil_div(rows, b.of_rows), b.columns = ceil_div(columns, b.of_columns);
-  if (b.count() * g.groups < threads) b.own = false;
+  if (own) most = smaller(most, larger(8, ceil_div(tiles, threads)));
+  Blocks b = cut_blocks(g.N, g.h.tiles, g.w.tiles, most, own && g.groups == 1 ? threads : 1);
+  b.own = own && b.count() * g.groups >= threads;
   return b;
 }
 
 template <class T>
 struct DensePlan {
   Blocks blocks;
-  int64_t source_chunks, result_chunks, depth;    // depth: input channels whose weights are in L2 together
-  int64_t height;                                 // rows of an image in a block
-  int64_t source_column, result_column;           // strides of the rows' spectra, from column to column
-  int64_t tile_slot, weight_slot, product_slot;   // strides from slot to slot
+  int64_t source_chunks, result_chunks, depth;             // depth: input channels whose weights are in L2 together
+  int64_t height;                                          // rows of an image in a block
+  int64_t source_column, result_column;                    // strides of the rows' spectra, from column to column
+  int64_t tile_slot, weight_slot, product_slot;            // strides from slot to slot
   int64_t source, result, tiles, weights, products, line;  // numbers
   int64_t per_block, per_thread, all_weights;
 
@@ -69,7 +45,9 @@ struct DensePlan {
     per_block = source + result, per_thread = tiles + weights + products + line;
     all_weights = g.groups * RowWeights<T>(g, nullptr).size;
   }
-  int64_t numbers(int64_t threads) const { return all_weights + (blocks.own ? threads : 1) * per_block + threads * per_thread; }
+  int64_t numbers(int64_t threads) const {
+    return all_weights + (blocks.own ? threads : 1) * per_block + threads * per_thread;
+  }
 };
 
 // One thread's part of the workspace, and the spectra of the rows of a block, its own or shared.
@@ -83,22 +61,6 @@ struct DensePieces {
     tiles = blocks + (plan.blocks.own ? threads : 1) * plan.per_block + thread * plan.per_thread;
     weights = tiles + plan.tiles, products = weights + plan.weights, line = products + plan.products;
   }
-};
-
-// A block of one group.
-struct Block {
-  int64_t group, image, images, row, rows, column, columns;  // first ones and counts
-
-  Block(const Images& g, const Blocks& b, int64_t index) {
-    const int64_t c = index % b.of_columns, r = index / b.of_columns % b.of_rows,
-                  n = index / b.of_columns / b.of_rows % b.of_images;
-    group = index / b.count();
-    image = part(g.N, b.of_images, n), images = part(g.N, b.of_images, n + 1) - image;
-    row = part(g.h.tiles, b.of_rows, r), rows = part(g.h.tiles, b.of_rows, r + 1) - row;
-    column = part(g.w.tiles, b.of_columns, c), columns = part(g.w.tiles, b.of_columns, c + 1) - column;
-  }
-  int64_t tiles() const { return images * rows * columns; }
-  int64_t height(const Images& g) const { return (rows - 1) * g.h.step + g.h.size; }
 };
 
 template <class S>
@@ -154,13 +116,10 @@ static void transform_source_row(const Dense<S>& d, const Block& b, const DenseP
                   first, first + (b.columns - 1) * g.w.step + g.w.size, g.w.in, s.line);
     const Series<T> out{s.source + strip_at(plan, b, n, 0, plan.source_chunks, c) + y * 2 * L, plan.source_column, L,
                         plan.source_chunks * plan.height * 2 * L};
-    if (inside) {
+    if (inside)
       d.t.w->real(b.columns, {s.line, L, 0, g.w.step * L}, out);
-    } else {
-      for (int64_t j = 0; j < d.t.columns; ++j)
-        for (int64_t q = 0; q < b.columns; ++q)
-          zero_chunk(out.at(j).data + q * out.next), zero_chunk(out.at(j).data + q * out.next + L);
-    }
+    else
+      zero_slots(d.t.columns, b.columns, out);
   }
 }
 
@@ -238,10 +197,10 @@ static void run_dense(const Images& g, const S* src, const S* w, const S* bias, 
   const auto pieces = [&](int thread) { return DensePieces<T>(plan, numbers, g.threads, thread); };
   if (plan.blocks.own) {
     parallel_tasks(blocks, g.threads, [&](int64_t task, int thread) {
-      const Block b(g, plan.blocks, task);
+      const Block b(g.N, g.h, g.w, plan.blocks, task);
       const DensePieces<T> s = pieces(thread);
       for (int64_t n = 0; n < b.images; ++n)
-        for (int64_t y = 0; y < b.height(g); ++y) transform_source_row(d, b, s, n, y);
+        for (int64_t y = 0; y < b.height(g.h); ++y) transform_source_row(d, b, s, n, y);
       for (int64_t j = 0; j < t.columns; ++j) multiply_column(d, b, s, j);
       for (int64_t n = 0; n < b.images; ++n)
         for (int64_t y = 0; y < b.rows * g.h.step; ++y) write_result_row(d, b, s, n, y);
@@ -249,8 +208,8 @@ static void run_dense(const Images& g, const S* src, const S* w, const S* bias, 
     return;
   }
   for (int64_t i = 0; i < blocks; ++i) {
-    const Block b(g, plan.blocks, i);
-    const int64_t height = b.height(g), results = b.rows * g.h.step;
+    const Block b(g.N, g.h, g.w, plan.blocks, i);
+    const int64_t height = b.height(g.h), results = b.rows * g.h.step;
     parallel_tasks(b.images * height, g.threads, [&](int64_t task, int thread) {
       transform_source_row(d, b, pieces(thread), task / height, task % height);
     });

@@ -15,8 +15,8 @@ void run_images(const ConvProblem& p, const ConvOperands& o) {
 
 int64_t images_workspace(const ConvProblem& p) {
   const Images g = images_of(p);
-  return dispatch_dtype(
-      p.dtype, [&](auto s) { return TORCHCONV_DISPATCH_ISA(p.isa, images_workspace<decltype(s)>, g); });
+  return dispatch_dtype(p.dtype,
+                        [&](auto s) { return TORCHCONV_DISPATCH_ISA(p.isa, images_workspace<decltype(s)>, g); });
 }
 
 }  // namespace torchconv::fft

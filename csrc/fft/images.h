@@ -12,6 +12,7 @@ struct Images {
   Isa isa;
   int threads;
   Epilogue epilogue;
+  bool depthwise;  // as one group, each of whose results has one source
 
   int64_t tiles() const { return N * h.tiles * w.tiles; }
 };
@@ -31,6 +32,8 @@ inline Images images_of(const ConvProblem& p) {
   g.w_out = p.w_stride[adjoint ? 1 : 0], g.w_in = p.w_stride[adjoint ? 0 : 1];
   g.w_r = p.w_stride[3], g.w_s = p.w_stride[4], g.w_group = p.Kg() * p.w_stride[0];
   g.isa = p.isa, g.threads = int(useful_threads(p.macs(), p.threads)), g.epilogue = p.epilogue;
+  g.depthwise = is_depthwise(p);
+  if (g.depthwise) g.groups = 1, g.sources = g.results = p.C, g.w_out = p.w_stride[0];
   return g;
 }
 

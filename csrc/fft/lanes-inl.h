@@ -53,7 +53,8 @@ static void store_row(const T* from, int64_t count, const T* bias, const Finish<
     const Vector<T> biases = load(bias + l);
     if (row.channel == 1) {
       S* to = row.data + l;
-      for (int64_t i = 0; i < count; ++i, to += row.pixel) finish(after, to, load(from + i * L + l), biases, lanes, false);
+      for (int64_t i = 0; i < count; ++i, to += row.pixel)
+        finish(after, to, load(from + i * L + l), biases, lanes, false);
     } else {
       for (int64_t i = 0; i < count; i += n) {
         const int pixels = int(smaller(n, count - i));

@@ -59,8 +59,8 @@ static void multiply(bool pair, int64_t rows, int64_t depth, const T* a, int64_t
   const int64_t blocks = ceil_div(rows, kTileRows);
   for (int64_t i = 0; i < blocks; ++i) {
     const int64_t first = rows * i / blocks, count = rows * (i + 1) / blocks - first;
-    const auto run = pair ? pick_rows<T, true, across>(int(count), Counts())
-                          : pick_rows<T, false, across>(int(count), Counts());
+    const auto run =
+        pair ? pick_rows<T, true, across>(int(count), Counts()) : pick_rows<T, false, across>(int(count), Counts());
     for (int v = 0; v < kVectorsPerChunk<T>; ++v)
       run(depth, a + first * (across ? 1 : 2 * kChunk<T>), a_chunk, b + v * kLanes<T>,
           c + first * 2 * kChunk<T> + v * kLanes<T>, accumulate);

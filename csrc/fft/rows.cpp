@@ -28,14 +28,14 @@ static double cost(const ConvProblem& p) {
          moved * itemsize(p.dtype) / 8e9;
 }
 
-static double error(const ConvProblem& p) {
-  return (p.dtype == DType::f64 ? 1e-15 : 5e-7) + error_of_result(p.dtype);
-}
+static double error(const ConvProblem& p) { return (p.dtype == DType::f64 ? 1e-15 : 5e-7) + error_of_result(p.dtype); }
 
 void add_fft_rows() {
   using namespace fft;
   add_row({"fft", Pass::fwd, Device::cpu, supports, cost, error, workspace_fwd, run_fwd, false, true});
   add_row({"fft", Pass::grad_input, Device::cpu, supports, cost, error, workspace_grad_input, run_grad_input, false});
+  add_row(
+      {"fft", Pass::grad_weight, Device::cpu, supports, cost, error, workspace_grad_weight, run_grad_weight, false});
 }
 
 }  // namespace torchconv

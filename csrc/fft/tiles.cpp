@@ -30,12 +30,15 @@ double predict(const ConvProblem& p, const Axis& h, const Axis& w) {
   const double rows = depthwise ? double(h.tiles * h.size) : double(h.tiles * h.step + h.reach());
   const double image = double(p.N) * double(w.tiles) * rows * (real_time(w.size) + kPixelTime * double(w.step)) +
                        tiles * columns * complex_time(h.size);
-  const double weights = double(p.R) * real_time(w.size) + columns * complex_time(h.size), slots = columns * double(h.size);
+  const double weights = double(p.R) * real_time(w.size) + columns * complex_time(h.size),
+               slots = columns * double(h.size);
   if (depthwise) return sources * (2 * image + 2 * weights + tiles * slots * 3) * slowdown(p.isa) * 1e-9;
   // A tile of fewer rows than the kernel's takes hardly less, and each block of tiles transforms the weights anew.
   const double blocks = std::max(tiles / 32, double(p.threads));
-  const double products = 4 * std::max(tiles, 6.0) * slots * double(p.G * p.Cg()) * chunks(p.Kg(), lanes) * double(lanes);
-  return ((sources + results) * image + double(p.K) * chunks(p.Cg(), lanes) * weights * blocks) * slowdown(p.isa) * 1e-9 +
+  const double products =
+      4 * std::max(tiles, 6.0) * slots * double(p.G * p.Cg()) * chunks(p.Kg(), lanes) * double(lanes);
+  return ((sources + results) * image + double(p.K) * chunks(p.Cg(), lanes) * weights * blocks) * slowdown(p.isa) *
+             1e-9 +
          products / speed(p) * 1e-9;
 }
 

@@ -52,13 +52,12 @@ static void real_codelet(int64_t count, const Series<const T>& from, const Serie
   Series<const T> in = from;
   Series<T> out = to;
   const auto run = [&](int v) TORCHCONV_LAMBDA {
-    Codelet<N>::template real<T, Vector<T>>(
-        [&](int i) TORCHCONV_LAMBDA { return re_of(in, i, v); },
-        [&](int k, Vector<T> re, Vector<T> im) TORCHCONV_LAMBDA {
-          if (k == 0) return store(out.data + v * kLanes<T>, re);
-          if (2 * k == N) return store(out.data + out.im + v * kLanes<T>, re);
-          put(out, k, v, re, im);
-        });
+    Codelet<N>::template real<T, Vector<T>>([&](int i) TORCHCONV_LAMBDA { return re_of(in, i, v); },
+                                            [&](int k, Vector<T> re, Vector<T> im) TORCHCONV_LAMBDA {
+                                              if (k == 0) return store(out.data + v * kLanes<T>, re);
+                                              if (2 * k == N) return store(out.data + out.im + v * kLanes<T>, re);
+                                              put(out, k, v, re, im);
+                                            });
   };
   for_each_transform<T>(count, run, [&]() TORCHCONV_LAMBDA { go_on(in), go_on(out); });
 }

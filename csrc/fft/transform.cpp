@@ -15,10 +15,9 @@ namespace {
 struct Factors {
   int inner, outer;
 };
-constexpr Factors kFactors[] = {{0, 4},  {0, 6},   {0, 8},   {0, 10},  {0, 12},  {0, 16},  {0, 18},   {0, 20},
-                                {4, 6},  {4, 8},   {6, 6},   {4, 10},  {6, 8},   {9, 6},   {6, 10},   {8, 8},
-                                {9, 8},  {8, 10},  {9, 10},  {8, 12},  {9, 12},  {10, 12}, {8, 16},   {9, 16},
-                                {10, 16}, {12, 16}, {16, 16}};
+constexpr Factors kFactors[] = {{0, 4},  {0, 6},  {0, 8},  {0, 10},  {0, 12}, {0, 16}, {0, 18},  {0, 20},  {4, 6},
+                                {4, 8},  {6, 6},  {4, 10}, {6, 8},   {9, 6},  {6, 10}, {8, 8},   {9, 8},   {8, 10},
+                                {9, 10}, {8, 12}, {9, 12}, {10, 12}, {8, 16}, {9, 16}, {10, 16}, {12, 16}, {16, 16}};
 constexpr int kChunkBytes = 64;
 
 template <class T>
@@ -43,7 +42,9 @@ Codelets<T> codelets_for(Isa isa, int size) {
 
 template <class T>
 Transform<T>::Transform(Isa isa, int64_t size)
-    : size_(size), inner_(codelets_for<T>(isa, factors_of(size).inner)), outer_(codelets_for<T>(isa, factors_of(size).outer)) {
+    : size_(size),
+      inner_(codelets_for<T>(isa, factors_of(size).inner)),
+      outer_(codelets_for<T>(isa, factors_of(size).outer)) {
   for (int k = 0; k < inner_.size; ++k)
     for (int m = 0; m < outer_.size; ++m) {
       const double angle = 2 * M_PI * k * m / double(size);

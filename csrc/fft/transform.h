@@ -1,5 +1,6 @@
 // Discrete Fourier transforms of chunks: 64 bytes of numbers, one of each of so many channels. A transform of up to 20
-// is one generated codelet; a larger one is two passes of codelets, n = inner * outer, with e^(-2 pi i k m / n) between.
+// is one generated codelet; a larger one is two passes of codelets, n = inner * outer, with e^(-2 pi i k m / n)
+// between.
 //
 // A real transform of even size n has n / 2 slots of two chunks: slot k holds output k, and slot 0 the two outputs that
 // are real, 0 and n / 2.

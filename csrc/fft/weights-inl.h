@@ -29,18 +29,24 @@ struct RowWeights {
   }
 };
 
-// One input of one chunk of outputs; taps: h.taps * w.taps chunks; line: w.size chunks.
-template <class S, class T = Compute<S>>
-static void transform_weight_rows(const Images& g, const Transforms<T>& t, const S* w, int64_t outputs, T* taps, T* line,
-                                  T* to, int64_t column) {
+// The taps of one row to where they are in a line.
+template <class T>
+TORCHCONV_INLINE void scale_taps(const Images& g, const T* taps, T* line) {
   constexpr int L = kChunk<T>, n = kLanes<T>;
   const T scale = T(1) / T(g.h.size * g.w.size);
+  for (int64_t s = 0; s < g.w.taps; ++s)
+    for (int v = 0; v < L; v += n) store(line + g.w.place(s) * L + v, load(taps + s * L + v) * scale);
+}
+
+// One input of one chunk of outputs; taps: h.taps * w.taps chunks; line: w.size chunks.
+template <class S, class T = Compute<S>>
+static void transform_weight_rows(const Images& g, const Transforms<T>& t, const S* w, int64_t outputs, T* taps,
+                                  T* line, T* to, int64_t column) {
+  constexpr int L = kChunk<T>;
   load_taps(g, w, outputs, taps);
   for (int64_t i = 0; i < g.w.size; ++i) zero_chunk(line + i * L);
   for (int64_t r = 0; r < g.h.taps; ++r) {
-    for (int64_t s = 0; s < g.w.taps; ++s)
-      for (int v = 0; v < L; v += n)
-        store(line + g.w.place(s) * L + v, load(taps + (r * g.w.taps + s) * L + v) * scale);
+    scale_taps(g, taps + r * g.w.taps * L, line);
     t.w->real(1, {line, L}, {to + r * 2 * L, column, L});
   }
 }
