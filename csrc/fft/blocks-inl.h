@@ -48,4 +48,14 @@ struct Block {
   int64_t height(const Axis& h) const { return (rows - 1) * h.step + h.size; }
 };
 
+// f(image, first row, rows, thread) for all rows of all images of a block.
+template <class F>
+TORCHCONV_INLINE void parallel_rows(int64_t images, int64_t height, int threads, const F& f) {
+  const int64_t pieces = ceil_div(height, kRowsAtOnce);
+  parallel_tasks(images * pieces, threads, [&](int64_t task, int thread) {
+    const int64_t y = task % pieces * kRowsAtOnce;
+    f(task / pieces, y, smaller(kRowsAtOnce, height - y), thread);
+  });
+}
+
 }  // namespace torchconv::ISA_NS

@@ -38,8 +38,8 @@ struct DensePlan {
     weight_slot = depth * 2 * L + L, product_slot = blocks.tiles() * 2 * L + L;
     source = columns * source_column, result = columns * result_column;
     tiles = g.h.size * tile_slot, weights = g.h.size * weight_slot, products = g.h.size * product_slot;
-    // Pixels of a row; or a line and the taps of a kernel; or columns of weights.
-    line = larger(larger(blocks.columns * g.w.step + g.w.size, g.w.size + g.h.taps * g.w.taps),
+    // Pixels of rows; or a line and the taps of a kernel; or columns of weights.
+    line = larger(larger(kRowsAtOnce * line_size(blocks.columns, g.w.step, g.w.size), g.w.size + g.h.taps * g.w.taps),
                   kColumnsAtOnce * 2 * g.h.size) *
            L;
     per_block = source + result, per_thread = tiles + weights + products + line;
@@ -100,26 +100,21 @@ static void transform_all_weight_rows(const Dense<S>& d, T* workspace, int threa
   });
 }
 
-// Row y of image n of a block, counted from the block's first row, for all its x-tiles and channels.
+// `count` rows of image n of a block, counted from the block's first row, for all its x-tiles and channels.
 template <class S, class T = Compute<S>>
-static void transform_source_row(const Dense<S>& d, const Block& b, const DensePieces<T>& s, int64_t n, int64_t y) {
+static void transform_source_rows(const Dense<S>& d, const Block& b, const DensePieces<T>& s, int64_t n, int64_t y,
+                                  int64_t count) {
   constexpr int L = kChunk<T>;
   const Images& g = d.g;
   const DensePlan<T>& plan = d.plan;
-  const int64_t h = b.row * g.h.step - g.h.pad + y, first = b.column * g.w.step - g.w.pad;
+  const Strips strips{b.columns, b.column * g.w.step - g.w.pad, g.w.step, g.w.size};
   for (int64_t c = 0; c < plan.source_chunks; ++c) {
     const int64_t channel = b.group * g.sources + c * L;
-    const bool inside = h >= 0 && h < g.h.in;
-    if (inside)
-      load_row<S>({d.src + (b.image + n) * g.src_n + channel * g.src_c + h * g.src_h, g.src_c, g.src_w,
-                   smaller(L, g.sources - c * L)},
-                  first, first + (b.columns - 1) * g.w.step + g.w.size, g.w.in, s.line);
-    const Series<T> out{s.source + strip_at(plan, b, n, 0, plan.source_chunks, c) + y * 2 * L, plan.source_column, L,
-                        plan.source_chunks * plan.height * 2 * L};
-    if (inside)
-      d.t.w->real(b.columns, {s.line, L, 0, g.w.step * L}, out);
-    else
-      zero_slots(d.t.columns, b.columns, out);
+    const RowOf<const S> row{d.src + (b.image + n) * g.src_n + channel * g.src_c, g.src_c, g.src_w,
+                             smaller(L, g.sources - c * L)};
+    transform_rows<S>(d.t, {row, g.src_h, g.h.in, g.w.in}, b.row * g.h.step - g.h.pad + y, count, strips, s.line,
+                      {s.source + strip_at(plan, b, n, 0, plan.source_chunks, c) + y * 2 * L, plan.source_column, L,
+                       plan.source_chunks * plan.height * 2 * L});
   }
 }
 
@@ -163,25 +158,23 @@ static void multiply_column(const Dense<S>& d, const Block& b, const DensePieces
   }
 }
 
-// Row y of the results of image n of a block.
+// `count` rows of the results of image n of a block.
 template <class S, class T = Compute<S>>
-static void write_result_row(const Dense<S>& d, const Block& b, const DensePieces<T>& s, int64_t n, int64_t y) {
+static void write_result_rows(const Dense<S>& d, const Block& b, const DensePieces<T>& s, int64_t n, int64_t y,
+                              int64_t count) {
   constexpr int L = kChunk<T>;
   const Images& g = d.g;
   const DensePlan<T>& plan = d.plan;
-  const int64_t h = b.row * g.h.step + y, first = b.column * g.w.step;
-  if (h >= g.h.out) return;
+  const Strips strips{b.columns, b.column * g.w.step, g.w.step, 0};
   for (int64_t k = 0; k < plan.result_chunks; ++k) {
-    d.t.w->inverse(b.columns,
-                   {s.result + strip_at(plan, b, n, 0, plan.result_chunks, k) + y * 2 * L, plan.result_column, L,
-                    plan.result_chunks * plan.height * 2 * L},
-                   {s.line, L, 0, g.w.step * L});
     const int64_t channel = b.group * g.results + k * L, channels = smaller(L, g.results - k * L);
     T bias[L];
     load_bias<S>(d.bias ? d.bias + channel : nullptr, channels, bias);
-    store_row<S>(s.line, smaller(b.columns * g.w.step, g.w.out - first), bias, d.after,
-                 {d.dst + (b.image + n) * g.dst_n + channel * g.dst_c + h * g.dst_h + first * g.dst_w, g.dst_c, g.dst_w,
-                  channels});
+    const RowOf<S> row{d.dst + (b.image + n) * g.dst_n + channel * g.dst_c, g.dst_c, g.dst_w, channels};
+    write_rows<S>(d.t,
+                  {s.result + strip_at(plan, b, n, 0, plan.result_chunks, k) + y * 2 * L, plan.result_column, L,
+                   plan.result_chunks * plan.height * 2 * L},
+                  {row, g.dst_h, g.h.out, g.w.out}, b.row * g.h.step + y, count, strips, s.line, bias, d.after);
   }
 }
 
@@ -199,23 +192,21 @@ static void run_dense(const Images& g, const S* src, const S* w, const S* bias, 
     parallel_tasks(blocks, g.threads, [&](int64_t task, int thread) {
       const Block b(g.N, g.h, g.w, plan.blocks, task);
       const DensePieces<T> s = pieces(thread);
-      for (int64_t n = 0; n < b.images; ++n)
-        for (int64_t y = 0; y < b.height(g.h); ++y) transform_source_row(d, b, s, n, y);
+      for (int64_t n = 0; n < b.images; ++n) transform_source_rows(d, b, s, n, 0, b.height(g.h));
       for (int64_t j = 0; j < t.columns; ++j) multiply_column(d, b, s, j);
-      for (int64_t n = 0; n < b.images; ++n)
-        for (int64_t y = 0; y < b.rows * g.h.step; ++y) write_result_row(d, b, s, n, y);
+      for (int64_t n = 0; n < b.images; ++n) write_result_rows(d, b, s, n, 0, b.rows * g.h.step);
     });
     return;
   }
   for (int64_t i = 0; i < blocks; ++i) {
     const Block b(g.N, g.h, g.w, plan.blocks, i);
     const int64_t height = b.height(g.h), results = b.rows * g.h.step;
-    parallel_tasks(b.images * height, g.threads, [&](int64_t task, int thread) {
-      transform_source_row(d, b, pieces(thread), task / height, task % height);
+    parallel_rows(b.images, height, g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
+      transform_source_rows(d, b, pieces(thread), n, y, count);
     });
     parallel_tasks(t.columns, g.threads, [&](int64_t j, int thread) { multiply_column(d, b, pieces(thread), j); });
-    parallel_tasks(b.images * results, g.threads, [&](int64_t task, int thread) {
-      write_result_row(d, b, pieces(thread), task / results, task % results);
+    parallel_rows(b.images, results, g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
+      write_result_rows(d, b, pieces(thread), n, y, count);
     });
   }
 }

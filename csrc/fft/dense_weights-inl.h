@@ -26,8 +26,8 @@ struct DenseSums {
     x_slot = x_chunks * tiles * 2 * L + L, y_slot = y_chunks * tiles * 2 * L + L, product_slot = L * 2 * L + L;
     x = columns * x_column, y = columns * y_column, sums = columns * sum_column;
     tiles_x = g.h.size * x_slot, tiles_y = g.h.size * y_slot, products = g.h.size * product_slot;
-    // Pixels of a row of tiles; or columns; or a line and the taps of a kernel.
-    line = larger(larger(blocks.columns * g.w.step + g.w.size, blocks.columns * g.w.size),
+    // Pixels of rows; or columns; or a line and the taps of a kernel.
+    line = larger(kRowsAtOnce * line_size(blocks.columns, g.w.step, g.w.size),
                   larger(L * 2 * g.h.size, g.w.size + g.h.taps * g.w.taps)) *
            L;
     per_thread = tiles_x + tiles_y + products + line;
@@ -46,47 +46,35 @@ struct DenseSumPieces {
   }
 };
 
+// `count` rows of image n of a block of x, for all its x-tiles and channels.
 template <class S, class T = Compute<S>>
-static void transform_x_row(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, const Block& b,
-                            const DenseSumPieces<T>& s, const S* x, int64_t n, int64_t y) {
+static void transform_x_rows(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, const Block& b,
+                             const DenseSumPieces<T>& s, const S* x, int64_t n, int64_t y, int64_t count) {
   constexpr int L = kChunk<T>;
-  const int64_t h = b.row * g.h.step - g.h.pad + y, first = b.column * g.w.step - g.w.pad, strip = plan.height * 2 * L;
+  const int64_t strip = plan.height * 2 * L;
+  const Strips strips{b.columns, b.column * g.w.step - g.w.pad, g.w.step, g.w.size};
   for (int64_t c = 0; c < plan.x_chunks; ++c) {
-    const int64_t channel = b.group * g.C + c * L;
-    const Series<T> out{s.x + (n * b.columns * plan.x_chunks + c) * strip + y * 2 * L, plan.x_column, L,
-                        plan.x_chunks * strip};
-    if (h < 0 || h >= g.h.in) {
-      zero_slots(t.columns, b.columns, out);
-    } else {
-      load_row<S>({x + (b.image + n) * g.x_n + channel * g.x_c + h * g.x_h, g.x_c, g.x_w, smaller(L, g.C - c * L)},
-                  first, first + (b.columns - 1) * g.w.step + g.w.size, g.w.in, s.line);
-      t.w->real(b.columns, {s.line, L, 0, g.w.step * L}, out);
-    }
+    const RowOf<const S> row{x + (b.image + n) * g.x_n + (b.group * g.C + c * L) * g.x_c, g.x_c, g.x_w,
+                             smaller(L, g.C - c * L)};
+    transform_rows<S>(
+        t, {row, g.x_h, g.h.in, g.w.in}, b.row * g.h.step - g.h.pad + y, count, strips, s.line,
+        {s.x + (n * b.columns * plan.x_chunks + c) * strip + y * 2 * L, plan.x_column, L, plan.x_chunks * strip});
   }
 }
 
+// The same of grad_y.
 template <class S, class T = Compute<S>>
-static void transform_y_row(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, const Block& b,
-                            const DenseSumPieces<T>& s, const S* grad_y, int64_t n, int64_t y) {
+static void transform_y_rows(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, const Block& b,
+                             const DenseSumPieces<T>& s, const S* grad_y, int64_t n, int64_t y, int64_t count) {
   constexpr int L = kChunk<T>;
-  const int64_t h = b.row * g.h.step + y, strip = plan.height * 2 * L;
+  const int64_t strip = plan.height * 2 * L;
+  const Strips strips{b.columns, b.column * g.w.step, g.w.step, g.w.step};
   for (int64_t k = 0; k < plan.y_chunks; ++k) {
-    const int64_t channel = b.group * g.K + k * L;
-    const Series<T> out{s.y + (n * b.columns * plan.y_chunks + k) * strip + y * 2 * L, plan.y_column, L,
-                        plan.y_chunks * strip};
-    if (h >= g.h.out) {
-      zero_slots(t.columns, b.columns, out);
-      continue;
-    }
-    const RowOf<const S> row{grad_y + (b.image + n) * g.y_n + channel * g.y_c + h * g.y_h, g.y_c, g.y_w,
+    const RowOf<const S> row{grad_y + (b.image + n) * g.y_n + (b.group * g.K + k * L) * g.y_c, g.y_c, g.y_w,
                              smaller(L, g.K - k * L)};
-    for (int64_t q = 0; q < b.columns; ++q) {
-      const int64_t first = (b.column + q) * g.w.step;
-      T* line = s.line + q * g.w.size * L;
-      load_row<S>(row, first, first + g.w.step, g.w.out, line);
-      for (int64_t i = g.w.step; i < g.w.size; ++i) zero_chunk(line + i * L);
-    }
-    t.w->real(b.columns, {s.line, L, 0, g.w.size * L}, out);
+    transform_rows<S>(
+        t, {row, g.y_h, g.h.out, g.w.out}, b.row * g.h.step + y, count, strips, s.line,
+        {s.y + (n * b.columns * plan.y_chunks + k) * strip + y * 2 * L, plan.y_column, L, plan.y_chunks * strip});
   }
 }
 
@@ -151,13 +139,11 @@ static void grad_weight_dense(const WeightGradient& g, const S* x, const S* grad
   for (int64_t group = 0; group < g.groups; ++group) {
     for (int64_t i = 0; i < plan.blocks.count(); ++i) {
       const Block b(g.N, g.h, g.w, plan.blocks, group * plan.blocks.count() + i);
-      const int64_t x_rows = b.height(g.h), y_rows = b.rows * g.h.step, rows = x_rows + y_rows;
-      parallel_tasks(b.images * rows, g.threads, [&](int64_t task, int thread) {
-        const int64_t n = task / rows, y = task % rows;
-        if (y < x_rows)
-          transform_x_row<S>(g, plan, t, b, pieces(thread), x, n, y);
-        else
-          transform_y_row<S>(g, plan, t, b, pieces(thread), grad_y, n, y - x_rows);
+      parallel_rows(b.images, b.height(g.h), g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
+        transform_x_rows<S>(g, plan, t, b, pieces(thread), x, n, y, count);
+      });
+      parallel_rows(b.images, b.rows * g.h.step, g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
+        transform_y_rows<S>(g, plan, t, b, pieces(thread), grad_y, n, y, count);
       });
       parallel_tasks(t.columns, g.threads,
                      [&](int64_t j, int thread) { sum_column<T>(g, plan, t, b, pieces(thread), j, i == 0); });

@@ -50,24 +50,18 @@ static void run_depthwise(const Images& g, const S* src, const S* w, const S* bi
     const int64_t per_image = g.h.tiles * g.w.tiles;
     for (int64_t i = part(g.N, splits, split) * per_image; i < part(g.N, splits, split + 1) * per_image; ++i) {
       const int64_t n = i / per_image, y = i % per_image / g.w.tiles * g.h.step, x = i % g.w.tiles * g.w.step;
-      const PlaneOf<const S> plane{
-          {src + n * g.src_n + c * g.src_c, g.src_c, g.src_w, channels}, g.src_h, g.h.in, g.w.in};
-      transform_rows<S>(t, plane, y - g.h.pad, g.h.size, x - g.w.pad, g.w.size, s.lines, tile);
+      const RowOf<const S> from{src + n * g.src_n + c * g.src_c, g.src_c, g.src_w, channels};
+      const RowOf<S> to{dst + n * g.dst_n + c * g.dst_c, g.dst_c, g.dst_w, channels};
+      transform_rows<S>(t, {from, g.src_h, g.h.in, g.w.in}, y - g.h.pad, g.h.size, {1, x - g.w.pad, 0, g.w.size},
+                        s.lines, tile.rows());
       for (int64_t j = 0; j < t.columns; ++j) {
         const Series<T> rows{tile.data + j * tile.column, 2 * L, L}, slots{s.column, 2 * L, L};
         forward_columns<T>(t, j, 1, {rows.data, 2 * L, L}, t.rows, slots);
         multiply_in_place(t, j, s.column, kernels.data + j * kernels.column);
         inverse_columns<T>(t, j, 1, {s.column, 2 * L, L}, rows);
       }
-      const int64_t height = smaller(g.h.step, g.h.out - y), width = smaller(g.w.step, g.w.out - x);
-      for (int64_t row = 0; row < height; row += kRowsAtOnce) {
-        const int64_t rows = smaller(kRowsAtOnce, height - row);
-        t.w->inverse(rows, {tile.data + row * 2 * L, tile.column, L, 2 * L}, {s.lines, L, 0, g.w.size * L});
-        for (int64_t r = 0; r < rows; ++r)
-          store_row<S>(
-              s.lines + r * g.w.size * L, width, biases, after,
-              {dst + n * g.dst_n + c * g.dst_c + (y + row + r) * g.dst_h + x * g.dst_w, g.dst_c, g.dst_w, channels});
-      }
+      write_rows<S>(t, {tile.data, tile.column}, {to, g.dst_h, g.h.out, g.w.out}, y, g.h.step, {1, x, g.w.step, 0},
+                    s.lines, biases, after);
     }
   });
 }

@@ -33,10 +33,14 @@ static void sum_images(const WeightGradient& g, const Transforms<T>& t, const S*
   for (int64_t n = first; n < last; ++n)
     for (int64_t i = 0; i < g.h.tiles * g.w.tiles; ++i) {
       const int64_t row = i / g.w.tiles * g.h.step, column = i % g.w.tiles * g.w.step;
-      const PlaneOf<const S> x_plane{{x + n * g.x_n + c * g.x_c, g.x_c, g.x_w, channels}, g.x_h, g.h.in, g.w.in};
-      const PlaneOf<const S> y_plane{{grad_y + n * g.y_n + c * g.y_c, g.y_c, g.y_w, channels}, g.y_h, g.h.out, g.w.out};
-      transform_rows<S>(t, x_plane, row - g.h.pad, g.h.size, column - g.w.pad, g.w.size, s.lines, of_x);
-      transform_rows<S>(t, y_plane, row, g.h.step, column, g.w.step, s.lines, of_y);
+      const RowOf<const S> x_rows{x + n * g.x_n + c * g.x_c, g.x_c, g.x_w, channels};
+      const RowOf<const S> y_rows{grad_y + n * g.y_n + c * g.y_c, g.y_c, g.y_w, channels};
+      transform_rows<S>(t, {x_rows, g.x_h, g.h.in, g.w.in}, row - g.h.pad, g.h.size, {1, column - g.w.pad, 0, g.w.size},
+                        s.lines, of_x.rows());
+      transform_rows<S>(t, {y_rows, g.y_h, g.h.out, g.w.out}, row, g.h.step, {1, column, 0, g.w.step}, s.lines,
+                        of_y.rows());
+      for (int64_t j = 0; j < t.columns; ++j)
+        zero_slots<T>(t.rows - g.h.step, 1, {of_y.data + j * of_y.column + g.h.step * 2 * L, 2 * L, L});
       for (int64_t j = 0; j < t.columns; ++j) {
         forward_columns<T>(t, j, 1, {of_x.data + j * of_x.column, 2 * L, L}, t.rows, {s.x_column, 2 * L, L});
         forward_columns<T>(t, j, 1, {of_y.data + j * of_y.column, 2 * L, L}, g.h.step, {s.y_column, 2 * L, L});

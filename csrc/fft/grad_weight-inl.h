@@ -4,6 +4,7 @@
 #include "fft/lanes-inl.h"
 #include "fft/multiply-inl.h"
 #include "fft/columns-inl.h"
+#include "fft/rows-inl.h"
 #include "fft/spectrum-inl.h"
 #include "fft/blocks-inl.h"
 #include "fft/store_weights-inl.h"

@@ -1,9 +1,6 @@
 // One chunk of channels of a tile: its rows' transforms, then its spectrum.
 namespace torchconv::ISA_NS {
 
-// How many rows of a tile are transformed in one call.
-constexpr int64_t kRowsAtOnce = 8;
-
 // A spectrum of one chunk of channels: [column][slot], columns a cache line further apart.
 template <class T>
 struct Spectrum {
@@ -13,42 +10,10 @@ struct Spectrum {
   static int64_t column_step(int64_t rows) { return rows * 2 * kChunk<T> + kChunk<T>; }
   static int64_t size(const Transforms<T>& t) { return t.columns * column_step(t.rows); }
   Spectrum(const Transforms<T>& t, T* data) : data(data), column(column_step(t.rows)) {}
+  Series<T> rows() const { return {data, column, kChunk<T>}; }
 };
 
-// The rows of one plane of an image.
-template <class S>
-struct PlaneOf {
-  RowOf<S> row;  // row 0
-  int64_t down;  // step from row to row
-  int64_t height, width;
-
-  RowOf<S> at(int64_t h) const { return {row.data + h * down, row.channel, row.pixel, row.channels}; }
-};
-
-// Transforms rows [top, top + count) of pixels [left, left + pixels), zero outside the plane and in the rest of the
-// spectrum's rows. lines: kRowsAtOnce * w.size chunks.
-template <class S, class T = Compute<S>>
-static void transform_rows(const Transforms<T>& t, const PlaneOf<const S>& plane, int64_t top, int64_t count,
-                           int64_t left, int64_t pixels, T* lines, const Spectrum<T>& s) {
-  constexpr int L = kChunk<T>;
-  const int64_t width = 2 * t.columns, first = smaller(larger(0, -top), count),
-                last = larger(first, smaller(count, plane.height - top));
-  for (int64_t j = 0; j < t.columns; ++j) {
-    T* column = s.data + j * s.column;
-    for (int64_t i = 0; i < 2 * first; ++i) zero_chunk(column + i * L);
-    for (int64_t i = 2 * last; i < 2 * t.rows; ++i) zero_chunk(column + i * L);
-  }
-  for (int64_t i = 0; i < kRowsAtOnce; ++i)
-    for (int64_t q = pixels; q < width; ++q) zero_chunk(lines + (i * width + q) * L);
-  for (int64_t y = first; y < last; y += kRowsAtOnce) {
-    const int64_t rows = smaller(kRowsAtOnce, last - y);
-    for (int64_t i = 0; i < rows; ++i)
-      load_row<S>(plane.at(top + y + i), left, left + pixels, plane.width, lines + i * width * L);
-    t.w->real(rows, {lines, L, 0, width * L}, {s.data + y * 2 * L, s.column, L, 2 * L});
-  }
-}
-
-// f(re, im, x_re, x_im, y_re, y_im) for all vectors of a column's slots; pairs count as two real numbers.
+// f(where it stands) for all vectors of a column's slots, or f_of_pair for pairs of real numbers.
 template <class T, class F, class P>
 TORCHCONV_INLINE void for_each_product(const Transforms<T>& t, int64_t column, const F& f, const P& f_of_pair) {
   constexpr int L = kChunk<T>;
