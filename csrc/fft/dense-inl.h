@@ -5,11 +5,12 @@ namespace torchconv::ISA_NS {
 constexpr int64_t kTilesInL2 = 384 << 10, kWeightsInL2 = 256 << 10;
 
 // How many tiles a block has at most, and whether threads have blocks of their own.
-TORCHCONV_INLINE Blocks cut_blocks(const Images& g, int64_t bytes_per_tile) {
+TORCHCONV_INLINE Blocks cut_blocks(const Images& g, int64_t bytes_per_tile, int64_t bytes_per_spectrum) {
   const int64_t threads = g.threads, tiles = g.tiles() * g.groups;
   const bool own = threads == 1 || tiles >= 8 * threads || g.groups % threads == 0;
   int64_t most = larger(kTileRows, smaller(64, kTilesInL2 / bytes_per_tile));
-  if (own) most = smaller(most, larger(8, ceil_div(tiles, threads)));
+  most = smaller(most, larger(fft::kFewTiles, fft::kMostBlock / bytes_per_spectrum));
+  if (own) most = smaller(most, larger(fft::kFewTiles, ceil_div(tiles, threads)));
   Blocks b = cut_blocks(g.N, g.h.tiles, g.w.tiles, most, own && g.groups == 1 ? threads : 1);
   b.own = own && b.count() * g.groups >= threads;
   return b;
@@ -28,7 +29,8 @@ struct DensePlan {
   explicit DensePlan(const Images& g) {
     constexpr int L = kChunk<T>;
     source_chunks = ceil_div(g.sources, L), result_chunks = ceil_div(g.results, L);
-    blocks = cut_blocks(g, g.h.size * source_chunks * 2 * L * int64_t(sizeof(T)));
+    const int64_t slot = 2 * L * int64_t(sizeof(T)), spectrum = g.h.size * g.w.size / 2 * slot;
+    blocks = cut_blocks(g, g.h.size * source_chunks * slot, spectrum * (source_chunks + result_chunks));
     const int64_t columns = g.w.size / 2, strips = blocks.images * blocks.columns;
     depth = smaller(source_chunks, larger(1, kWeightsInL2 / (g.h.size * 2 * L * L * int64_t(sizeof(T))))) * L;
     height = (blocks.rows - 1) * g.h.step + g.h.size;

@@ -6,7 +6,7 @@
 
 namespace torchconv {
 
-// The weights' spectra, which all threads share, take no more than this.
+// The transformed rows of the weights, which all threads share, take no more than this.
 constexpr double kMostWeights = 128 << 20;
 
 static std::string supports(const ConvProblem& p) {
@@ -19,6 +19,10 @@ static std::string supports(const ConvProblem& p) {
   if (!tiles.w.tiles)
     return join("the kernel reaches over ", fft::height(p).reach(), " x ", fft::width(p).reach(),
                 " elements; its transforms have at most ", fft::kMostSize);
+  const double bytes = double(p.K) * double(p.Cg()) * double(p.R * tiles.w.size) * (p.dtype == DType::f64 ? 8 : 4);
+  if (!fft::is_depthwise(p) && bytes > kMostWeights)
+    return join("its transformed weights take ", int64_t(bytes) >> 20, " MiB; it takes at most ",
+                int64_t(kMostWeights) >> 20);
   return "";
 }
 
