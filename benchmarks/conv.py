@@ -19,6 +19,9 @@ from torchconv import _C, ops
 FORMATS = {"nchw": torch.contiguous_format, "nhwc": torch.channels_last}
 MASKS = {"grad_input": [True, False, False], "grad_weight": [False, True, False], "backward": [True, True, False]}
 PASSES = ("fwd", *MASKS)
+DENSE = ("large3x3", "small3x3", "single3x3", "3x3", "5x5", "7x7", "15x15", "31x31")
+DEPTHWISE = ("dw3x3", "dw5x5", "dw7x7", "dw13x13", "dw31x31", "dw51x51")
+KINDS = DENSE + DEPTHWISE  # how layers' names begin
 SINGLE = ("fwd", "grad_input", "grad_weight")  # backward is the last two
 
 
@@ -109,7 +112,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "stem_backward": [row for row in rows if row["layer"].startswith("stem") and row["pass"] == "backward"],
         **{
             f"{kind}_{pass_}": [row for row in rows if row["layer"].startswith(f"{kind}_") and row["pass"] == pass_]
-            for kind in ("dw3x3", "dw5x5", "dw7x7", "dw13x13", "dw31x31", "large3x3", "small3x3", "single3x3")
+            for kind in KINDS
             for pass_ in ("fwd", "backward")
         },
     }

@@ -7,6 +7,7 @@
 #include "common/parallel.h"
 #include "common/peak.h"
 #include "cuda_library.h"
+#include "fft/tiles.h"
 #include "geometry.h"
 #include "registry.h"
 
@@ -114,6 +115,21 @@ PYBIND11_MODULE(_C, m) {
       py::arg("layout") = "nchw", py::arg("device") = "cpu", py::arg("has_bias") = false,
       py::arg("w_channels_last") = false, py::arg("threads") = 0,
       "Every row of the pass: whether it was chosen, the reason if not, predicted seconds, error and workspace.");
+
+  m.def(
+      "fft_tiles",
+      [](const std::string& pass, const Sizes& x, const Sizes& w, const Sizes& padding, const Sizes& dilation,
+         int64_t groups) {
+        const Sizes stride(dilation.size(), 1);
+        const fft::Tiling t = fft::choose_tiles(
+            problem_from(pass, x, w, stride, padding, dilation, groups, "float32", "nchw", "cpu", false, false, 1));
+        const auto tuple = [](const fft::Axis& a) { return std::make_tuple(a.size, a.step, a.tiles); };
+        return std::make_pair(tuple(t.h), tuple(t.w));
+      },
+      py::arg("pass_"), py::arg("x_size"), py::arg("w_size"), py::arg("padding"), py::arg("dilation"),
+      py::arg("groups"),
+      "How algo='fft' cuts a problem on one thread: along H and along W, the size of a transform, the results of a "
+      "tile, and the tiles.");
 
   m.def("detected_isa", [] { return to_string(detected_isa()); });
   m.def("current_isa", [] { return to_string(current_isa()); });

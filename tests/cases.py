@@ -118,6 +118,12 @@ ALL = [
     case("whole input", 3, 8, (6, 5), 10, (6, 5)),
     case("11x11", 1, 4, (16, 15), 6, 11, padding=5),
     case("larger than the input", 2, 3, (3, 2), 4, (7, 8), padding=(3, 4)),
+    case("5x5 several tiles", 1, 3, (70, 45), 18, 5, padding=2),
+    case("5x5 tiles of one long row", 1, 2, (9, 300), 3, 5, padding=2),
+    case("7x7 groups of 3 and 2", 2, 6, (33, 29), 4, 7, padding=3, groups=2),
+    case("9x9 dilated", 1, 3, (40, 37), 4, 9, padding=(8, 7), dilation=2),
+    case("15x15", 1, 2, (41, 38), 3, 15, padding=7),
+    case("depthwise 11x11 several tiles", 1, 2, (75, 90), 2, 11, padding=5, groups=2),
     case("31x31 larger than the input", 1, 2, (9, 9), 2, 31, padding=15, groups=2),
     # Padding.
     case("one-sided padding", 1, 4, (8, 8), 6, 3, padding=(2, 0, 0, 2)),

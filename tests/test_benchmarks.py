@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import random
+import re
 import shlex
 import subprocess
 import sys
@@ -262,10 +263,13 @@ SMALL = {
 }
 
 
+OTHER_SHAPES = re.compile("--shapes (depthwise|large_kernels)")
+
+
 @pytest.mark.parametrize("script", {shlex.split(bar["run"])[0]: None for bar in SETTINGS["bars"]})
 def test_benchmark_gives_the_figures_that_bars_name(script):
     figures = json.loads(benchmark(script, *shlex.split(SMALL[script])))
-    runs = [bar for bar in SETTINGS["bars"] if bar["run"].startswith(script) and "depthwise" not in bar["run"]]
+    runs = [bar for bar in SETTINGS["bars"] if bar["run"].startswith(script) and not OTHER_SHAPES.search(bar["run"])]
     named = {bar["figure"] for bar in runs} | {bar["detail"] for bar in runs if "detail" in bar}
     assert named - set(figures) <= {"pointwise_nchw_geomean"}  # the stem is no 1x1 layer
     timed = named & set(figures) - {"worst_is", "workspace_mib_per_thread", "beyond_operands_mib_per_thread"}
@@ -277,7 +281,7 @@ def test_benchmark_gives_the_figures_that_bars_name(script):
 def test_depthwise_shapes_give_the_figures_that_bars_name():
     arguments = "--shapes depthwise --algo depthwise --only at_7 --batch 1 --samples 1 --limit 1"
     figures = json.loads(benchmark("conv.py", *shlex.split(arguments)))
-    named = {bar["figure"] for bar in SETTINGS["bars"] if "depthwise" in bar["run"]}
+    named = {bar["figure"] for bar in SETTINGS["bars"] if "--shapes depthwise" in bar["run"]}
     assert len(named) == 6 and named <= set(figures) and named <= set(figures["clean_samples"])
 
 
@@ -352,3 +356,9 @@ def test_suite_writes_a_page_with_every_part(tmp_path):
 
 def test_suite_knows_every_network():
     assert set(suite.NETWORKS) == set(write_shapes.NETWORKS)
+
+
+def test_large_kernels_have_a_layer_for_every_figure_that_bars_name():
+    kinds = {s.name.split("_")[0] for s in harness.read_shapes("large_kernels")}
+    named = {bar["figure"] for bar in SETTINGS["bars"] if "large_kernels" in bar["run"]}
+    assert kinds <= set(conv.KINDS) and named == {f"{kind}_{pass_}" for kind in kinds for pass_ in ("fwd", "backward")}

@@ -1,0 +1,9 @@
+#include "fft/fft.h"
+#include "fft/images.h"
+
+namespace torchconv::fft {
+
+void run_grad_input(const ConvProblem& p, const ConvOperands& o) { run_images(p, o); }
+int64_t workspace_grad_input(const ConvProblem& p) { return images_workspace(p); }
+
+}  // namespace torchconv::fft

@@ -1,0 +1,167 @@
+// Weights of groups with several channels: for every slot a product of x's and grad_y's spectra, summed over the tiles
+// of a block. The columns of the products are transformed back at once, which leaves the rows of the kernel alone.
+namespace torchconv::ISA_NS {
+
+// Columns of x and grad_y of a block, of one column of the spectrum.
+constexpr int64_t kColumnsInL2 = 640 << 10, kFewestTiles = 24, kMostTiles = 128;
+
+template <class T>
+struct DenseSums {
+  Blocks blocks;
+  int64_t x_chunks, y_chunks, height;
+  int64_t x_column, y_column, sum_column;  // strides of the rows' spectra, from column to column
+  int64_t sum_input, sum_chunk;            // strides of the sums
+  int64_t x_slot, y_slot, product_slot;    // strides from slot to slot
+  int64_t x, y, sums, tiles_x, tiles_y, products, line, per_thread;
+
+  explicit DenseSums(const WeightGradient& g) {
+    constexpr int L = kChunk<T>;
+    x_chunks = ceil_div(g.C, L), y_chunks = ceil_div(g.K, L);
+    const int64_t bytes = g.h.size * (x_chunks + y_chunks) * 2 * L * int64_t(sizeof(T));
+    const int64_t most = larger(kFewestTiles, smaller(kMostTiles, kColumnsInL2 / bytes)),
+                  fitting = larger(fft::kFewTiles, fft::kMostBlock * g.threads / (bytes * g.w.size / 2));
+    blocks = cut_blocks(g.N, g.h.tiles, g.w.tiles, smaller(most, fitting), 1);
+    const int64_t columns = g.w.size / 2, strips = blocks.images * blocks.columns, tiles = blocks.tiles();
+    height = (blocks.rows - 1) * g.h.step + g.h.size;
+    x_column = strips * x_chunks * height * 2 * L + L, y_column = strips * y_chunks * height * 2 * L + L;
+    sum_input = g.h.taps * 2 * L, sum_chunk = g.C * sum_input, sum_column = y_chunks * sum_chunk + L;
+    x_slot = x_chunks * tiles * 2 * L + L, y_slot = y_chunks * tiles * 2 * L + L, product_slot = L * 2 * L + L;
+    x = columns * x_column, y = columns * y_column, sums = columns * sum_column;
+    tiles_x = g.h.size * x_slot, tiles_y = g.h.size * y_slot, products = g.h.size * product_slot;
+    // Pixels of rows; or columns; or a line and the taps of a kernel.
+    line = larger(kRowsAtOnce * line_size(blocks.columns, g.w.step, g.w.size),
+                  larger(L * 2 * g.h.size, g.w.size + g.h.taps * g.w.taps)) *
+           L;
+    per_thread = tiles_x + tiles_y + products + line;
+  }
+  int64_t numbers(int64_t threads) const { return x + y + sums + threads * per_thread; }
+};
+
+template <class T>
+struct DenseSumPieces {
+  T *x, *y, *sums, *tiles_x, *tiles_y, *products, *line;
+
+  DenseSumPieces(const DenseSums<T>& plan, T* workspace, int thread) {
+    x = workspace, y = x + plan.x, sums = y + plan.y;
+    tiles_x = sums + plan.sums + thread * plan.per_thread;
+    tiles_y = tiles_x + plan.tiles_x, products = tiles_y + plan.tiles_y, line = products + plan.products;
+  }
+};
+
+// `count` rows of image n of a block of x, for all its x-tiles and channels.
+template <class S, class T = Compute<S>>
+static void transform_x_rows(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, const Block& b,
+                             const DenseSumPieces<T>& s, const S* x, int64_t n, int64_t y, int64_t count) {
+  constexpr int L = kChunk<T>;
+  const int64_t strip = plan.height * 2 * L;
+  const Strips strips{b.columns, b.column * g.w.step - g.w.pad, g.w.step, g.w.size};
+  for (int64_t c = 0; c < plan.x_chunks; ++c) {
+    const RowOf<const S> row{x + (b.image + n) * g.x_n + (b.group * g.C + c * L) * g.x_c, g.x_c, g.x_w,
+                             smaller(L, g.C - c * L)};
+    transform_rows<S>(
+        t, {row, g.x_h, g.h.in, g.w.in}, b.row * g.h.step - g.h.pad + y, count, strips, s.line,
+        {s.x + (n * b.columns * plan.x_chunks + c) * strip + y * 2 * L, plan.x_column, L, plan.x_chunks * strip});
+  }
+}
+
+// The same of grad_y.
+template <class S, class T = Compute<S>>
+static void transform_y_rows(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, const Block& b,
+                             const DenseSumPieces<T>& s, const S* grad_y, int64_t n, int64_t y, int64_t count) {
+  constexpr int L = kChunk<T>;
+  const int64_t strip = plan.height * 2 * L;
+  const Strips strips{b.columns, b.column * g.w.step, g.w.step, g.w.step};
+  for (int64_t k = 0; k < plan.y_chunks; ++k) {
+    const RowOf<const S> row{grad_y + (b.image + n) * g.y_n + (b.group * g.K + k * L) * g.y_c, g.y_c, g.y_w,
+                             smaller(L, g.K - k * L)};
+    transform_rows<S>(
+        t, {row, g.y_h, g.h.out, g.w.out}, b.row * g.h.step + y, count, strips, s.line,
+        {s.y + (n * b.columns * plan.y_chunks + k) * strip + y * 2 * L, plan.y_column, L, plan.y_chunks * strip});
+  }
+}
+
+// Columns of grad_y, whose tiles' rows do not overlap and are followed by zeros.
+template <class T>
+static void transform_y_columns(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t,
+                                const Block& b, const DenseSumPieces<T>& s, int64_t j) {
+  constexpr int L = kChunk<T>;
+  const int64_t tiles = b.tiles(), strip = plan.height * 2 * L;
+  T* line = s.line;
+  for (int64_t i = 2 * g.h.step; i < 2 * g.h.size; ++i) zero_chunk(line + i * L);
+  for (int64_t tile = 0; tile < tiles; ++tile) {
+    const int64_t n = tile / (b.rows * b.columns), y = tile / b.columns % b.rows, q = tile % b.columns;
+    for (int64_t k = 0; k < plan.y_chunks; ++k) {
+      const T* rows =
+          s.y + j * plan.y_column + ((n * b.columns + q) * plan.y_chunks + k) * strip + y * g.h.step * 2 * L;
+      for (int64_t i = 0; i < 2 * g.h.step; ++i) copy_chunk(line + i * L, rows + i * L);
+      forward_columns<T>(t, j, 1, {line, 2 * L, L}, g.h.step, {s.tiles_y + (k * tiles + tile) * 2 * L, plan.y_slot, L});
+    }
+  }
+}
+
+template <class T>
+static void sum_column(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, const Block& b,
+                       const DenseSumPieces<T>& s, int64_t j, bool first) {
+  constexpr int L = kChunk<T>, lanes = kLanes<T>;
+  const int64_t tiles = b.tiles(), strip = plan.height * 2 * L;
+  for (int64_t n = 0, i = 0; n < b.images; ++n)
+    for (int64_t y = 0; y < b.rows; ++y, i += b.columns)
+      for (int64_t c = 0; c < plan.x_chunks; ++c)
+        forward_columns<T>(
+            t, j, b.columns,
+            {s.x + j * plan.x_column + (n * b.columns * plan.x_chunks + c) * strip + y * g.h.step * 2 * L, 2 * L, L,
+             plan.x_chunks * strip},
+            t.rows, {s.tiles_x + (c * tiles + i) * 2 * L, plan.x_slot, L, 2 * L});
+  transform_y_columns(g, plan, t, b, s, j);
+  for (int64_t k = 0; k < plan.y_chunks; ++k)
+    for (int64_t c = 0; c < plan.x_chunks; ++c) {
+      const int64_t channels = smaller(L, g.C - c * L);
+      for (int64_t slot = 0; slot < t.rows; ++slot)
+        multiply<T, true>(
+            Transforms<T>::is_pair(t, j, slot), channels, tiles, s.tiles_x + slot * plan.x_slot + c * tiles * 2 * L, 0,
+            s.tiles_y + slot * plan.y_slot + k * tiles * 2 * L, s.products + slot * plan.product_slot, false);
+      inverse_columns<T>(t, j, channels, {s.products, plan.product_slot, L, 2 * L},
+                         {s.line, 2 * L, L, g.h.size * 2 * L});
+      T* sums = s.sums + j * plan.sum_column + k * plan.sum_chunk + c * L * plan.sum_input;
+      for (int64_t i = 0; i < channels; ++i)
+        for (int64_t r = 0; r < g.h.taps; ++r, sums += 2 * L)
+          for (int v = 0; v < 2 * L; v += lanes) {
+            const Vector<T> found = load(s.line + (i * g.h.size + g.h.place(r)) * 2 * L + v);
+            store(sums + v, first ? found : load(sums + v) + found);
+          }
+    }
+}
+
+template <class S, class T = Compute<S>>
+static void grad_weight_dense(const WeightGradient& g, const S* x, const S* grad_y, S* grad_w, void* workspace) {
+  constexpr int L = kChunk<T>;
+  const Transforms<T> t(g.isa, g.h.size, g.w.size);
+  const DenseSums<T> plan(g);
+  const auto pieces = [&](int thread) { return DenseSumPieces<T>(plan, (T*)workspace, thread); };
+  for (int64_t group = 0; group < g.groups; ++group) {
+    for (int64_t i = 0; i < plan.blocks.count(); ++i) {
+      const Block b(g.N, g.h, g.w, plan.blocks, group * plan.blocks.count() + i);
+      parallel_rows(b.images, b.height(g.h), g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
+        transform_x_rows<S>(g, plan, t, b, pieces(thread), x, n, y, count);
+      });
+      parallel_rows(b.images, b.rows * g.h.step, g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
+        transform_y_rows<S>(g, plan, t, b, pieces(thread), grad_y, n, y, count);
+      });
+      parallel_tasks(t.columns, g.threads,
+                     [&](int64_t j, int thread) { sum_column<T>(g, plan, t, b, pieces(thread), j, i == 0); });
+    }
+    parallel_tasks(plan.y_chunks * plan.x_chunks, g.threads, [&](int64_t task, int thread) {
+      const int64_t k = task / plan.x_chunks, first = task % plan.x_chunks * L;
+      const DenseSumPieces<T> s = pieces(thread);
+      T* taps = s.line + g.w.size * L;
+      for (int64_t c = first; c < smaller(first + L, g.C); ++c) {
+        const T* sums = s.sums + k * plan.sum_chunk + c * plan.sum_input;
+        for (int64_t r = 0; r < g.h.taps; ++r)
+          inverse_row_of_taps<T>(g, t, {sums + r * 2 * L, plan.sum_column, L}, s.line, taps + r * g.w.taps * L);
+        store_taps<S>(g, taps, smaller(L, g.K - k * L), grad_w + group * g.w_group + k * L * g.w_k + c * g.w_c);
+      }
+    });
+  }
+}
+
+}  // namespace torchconv::ISA_NS
