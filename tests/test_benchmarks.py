@@ -263,7 +263,7 @@ SMALL = {
 }
 
 
-OTHER_SHAPES = re.compile("--shapes (depthwise|large_kernels)")
+OTHER_SHAPES = re.compile("--shapes (depthwise|large_kernels|dense3x3)")
 
 
 @pytest.mark.parametrize("script", {shlex.split(bar["run"])[0]: None for bar in SETTINGS["bars"]})
@@ -358,7 +358,8 @@ def test_suite_knows_every_network():
     assert set(suite.NETWORKS) == set(write_shapes.NETWORKS)
 
 
-def test_large_kernels_have_a_layer_for_every_figure_that_bars_name():
-    kinds = {s.name.split("_")[0] for s in harness.read_shapes("large_kernels")}
-    named = {bar["figure"] for bar in SETTINGS["bars"] if "large_kernels" in bar["run"]}
+@pytest.mark.parametrize("shapes", ["large_kernels", "dense3x3"])
+def test_shapes_have_a_layer_for_every_figure_that_bars_name(shapes):
+    kinds = {s.name.split("_")[0] for s in harness.read_shapes(shapes)}
+    named = {bar["figure"] for bar in SETTINGS["bars"] if shapes in bar["run"]}
     assert kinds <= set(conv.KINDS) and named == {f"{kind}_{pass_}" for kind in kinds for pass_ in ("fwd", "backward")}

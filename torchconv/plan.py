@@ -152,7 +152,7 @@ def explain(
 
     Example:
         >>> import torchconv
-        >>> explanation = torchconv.explain((8, 64, 56, 56), (64, 64, 1, 1))
+        >>> explanation = torchconv.explain((8, 64, 56, 56), (64, 64, 3, 3), padding=1)
         >>> [row["algo"] for row in explanation.rows if row["pass"] == "fwd" and row["chosen"]]
         ['winograd4']
     """
