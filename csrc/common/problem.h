@@ -64,7 +64,8 @@ struct ConvProblem {
                                       : double(N) * O * P * Q;
   }
   double macs() const { return double(N) * K * O * P * Q * Cg() * T * R * S; }
-  bool has_depth() const { return D != 1 || T != 1 || O != 1; }
+  // Padding in front alone puts the one plane of a result beyond that of x.
+  bool has_depth() const { return D != 1 || T != 1 || O != 1 || pad_front != 0; }
 
   // Strides of the image tensors, in elements, from the layout: n c d h w.
   int64_t x_stride_n() const { return C * D * H * W; }
