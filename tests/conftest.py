@@ -13,25 +13,24 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, default=0, help="what samples and random inputs start from (default 0)")
 
 
-FUZZED = pytest.StashKey[Counter]()
+COUNTED = pytest.StashKey[Counter]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[FUZZED] = Counter()
+    config.stash[COUNTED] = Counter()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     """At the end, because -q has no header."""
     terminalreporter.write_line(f"samples and random inputs started from --seed {config.getoption('--seed')}")
-    if found := config.stash[FUZZED]:
-        kinds = ", ".join(f"{count} {kind}" for kind, count in found.items())
-        terminalreporter.write_line(f"{found.total()} fuzzed problems: {kinds}")
+    for what, count in config.stash[COUNTED].items():
+        terminalreporter.write_line(f"{count} {what}")
 
 
 @pytest.fixture
-def fuzzed(request: pytest.FixtureRequest) -> Counter:
-    """How many problems of each kind hypothesis has drawn, for the summary."""
-    return request.config.stash[FUZZED]
+def counted(request: pytest.FixtureRequest) -> Counter:
+    """What a test of many problems has run of each kind, for the summary."""
+    return request.config.stash[COUNTED]
 
 
 @pytest.fixture

@@ -2,12 +2,16 @@
 
 The list comes from the registry, so a new row cannot go untested. By default a seeded sample runs in which any
 two values of any two factors occur together, and any three of row, dtype, layout, instruction set and input; --full
-runs every cell. Every cell runs with a workspace and an
+runs every cell. A test is one row on one case with all its cells, since pytest takes five times as long for a test
+as a cell takes, and names each cell that fails. Every cell runs with a workspace and an
 output that start as NaN, so a result that depends on what was there before fails.
 """
 
 import itertools
 import random
+from collections import Counter
+from collections.abc import Callable
+from functools import lru_cache
 from typing import NamedTuple
 
 import cases
@@ -69,14 +73,19 @@ def sample(cells: list[Cell], rng: random.Random) -> list[Cell]:
     return chosen
 
 
+def by_case_and_row(cells: list[Cell]) -> dict[str, list[Cell]]:
+    """Cases outside, so that all rows share a case's reference results while they are cached."""
+    order = lambda cell: (cell.case, *cell[:3])  # noqa: E731
+    groups = itertools.groupby(sorted(cells, key=order), key=order)
+    return {"|".join((*row, case)): list(group) for (case, *row), group in groups}
+
+
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    if "cell" in metafunc.fixturenames:
+    if "cells" in metafunc.fixturenames:
         rng = random.Random(metafunc.config.getoption("--seed"))
-        cells = all_cells(rng)
-        chosen = cells if metafunc.config.getoption("--full") else sample(cells, rng)
-        # Cells that share a reference result stand together, so that its cache serves them.
-        chosen.sort(key=lambda cell: (cell.case, cell.dtype, cell.fill, cell.layout == "expanded", cell))
-        metafunc.parametrize("cell", chosen, ids=str)
+        every = all_cells(rng)
+        groups = by_case_and_row(every if metafunc.config.getoption("--full") else sample(every, rng))
+        metafunc.parametrize("cells", groups.values(), ids=groups)
     if "row" in metafunc.fixturenames:
         metafunc.parametrize("row", _C.rows(), ids="|".join)
 
@@ -96,17 +105,24 @@ def expand_again(t: Tensor, like: Tensor) -> Tensor:
     return t[first].expand(like.shape)
 
 
+# Cells that differ in instruction set or fill alone follow each other, with the same few tensors.
+@lru_cache(maxsize=8)
+def place(t: Tensor, layout: str, dtype: str, device: str) -> Tensor:
+    placed = t.to(device, DTYPES[dtype])
+    return expand_again(placed, t) if layout == "expanded" else lay_out(placed, layout)
+
+
 def arguments(cell: Cell, o: Operands) -> tuple[Tensor, Tensor, Tensor | None]:
     """The two operands of the pass and its bias, in the cell's dtype, layout and device."""
     a, b = o.of(cell.pass_)
     layouts = cell.layout.split(" and ")
-
-    def place(t: Tensor, layout: str) -> Tensor:
-        placed = t.to(cell.device, DTYPES[cell.dtype])
-        return expand_again(placed, t) if layout == "expanded" else lay_out(placed, layout)
-
     bias = bias_of(cell, o)
-    return place(a, layouts[0]), place(b, layouts[-1]), None if bias is None else place(bias, "strided")
+    where = (cell.dtype, cell.device)
+    return (
+        place(a, layouts[0], *where),
+        place(b, layouts[-1], *where),
+        None if bias is None else place(bias, "strided", *where),
+    )
 
 
 def bias_of(cell: Cell, o: Operands) -> Tensor | None:
@@ -156,8 +172,26 @@ def relative_error(result: Tensor, reference: Tensor, products: int) -> float:
     return (result.double() - reference).abs().max().item() / scale
 
 
-def test_cell(cell: Cell, seed: int) -> None:
-    need_device(cell.device)
+def test_cells(cells: list[Cell], seed: int, counted: Counter) -> None:
+    need_device(cells[0].device)
+    counted["cells of the matrix"] += len(cells)
+    check_each(cells, lambda cell: check(cell, seed))
+
+
+def check_each(cells: list[Cell], check: Callable[[Cell], None]) -> None:
+    """Goes on after a failure, and names every cell that fails."""
+    failures = []
+    for cell in cells:
+        try:
+            check(cell)
+        except Exception as error:
+            error.add_note(f"cell: {cell}")
+            failures.append(error)
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} of {len(cells)} cells are wrong", failures)
+
+
+def check(cell: Cell, seed: int) -> None:
     _C.set_max_isa(cell.isa)
     torch.set_num_threads(1)  # waking a second one for each small product of the reference costs more than it saves
     problem = (cases.BY_NAME[cell.case], DTYPES[cell.dtype], cell.fill, cell.layout == "expanded", seed)
@@ -196,7 +230,7 @@ def cell_of(row: tuple, case: str, dtype: str = "float32", layout: str = "nchw",
 
 
 def supported(cell: Cell, a: Tensor, b: Tensor) -> dict:
-    """What explain says of the cell's row. Skips where it cannot run; test_cell checks that it then raises."""
+    """What explain says of the cell's row. Skips where it cannot run; check() looks whether it then raises."""
     row = explain(cell, a, b)
     if not row["supported"]:
         pytest.skip(row["reason"])
@@ -221,6 +255,7 @@ def test_every_row_explains_every_case(row, case):
 @pytest.mark.parametrize("case", ["3x3", "long reduction"])
 def test_predicted_error(row, dtype, case):
     """The prediction is the 99th percentile, so one of twelve draws may pass it, and it is no blanket bound either."""
+    torch.set_num_threads(1)
     cell = cell_of(row, case, dtype)
     errors = []
     for seed in range(12):
@@ -246,36 +281,44 @@ def test_same_bits_whatever_the_workspace_held(row, case, layout, threads):
     assert torch.equal(run(cell, a, b, None), first)
 
 
-@pytest.mark.parametrize("isa", ISAS[: ISAS.index(_C.detected_isa()) + 1])
-@pytest.mark.parametrize("layout", ["nchw", "nhwc"])
 @pytest.mark.parametrize("case", [c.name for c in cases.ALL if 0 not in (c.N, c.C, c.K, *c.size)])
-def test_nonfinite_values_stay_where_direct_sums_have_them(row, case, layout, isa, full, seed):
+def test_nonfinite_values_stay_where_direct_sums_have_them(row, case, full, seed):
     """NaN and infinity in either operand reach the sums that they are part of, and no other."""
-    _C.set_max_isa(isa)
+    draw = random.Random(f"{seed}{case}{row}")
+    isas = ISAS[: ISAS.index(_C.detected_isa()) + 1]
+    cells = [
+        cell_of(row, case, dtype, layout)._replace(isa=isa)
+        for isa, layout in itertools.product(isas, ("nchw", "nhwc"))
+        for dtype in (DTYPES if full else draw.sample(list(DTYPES), 1))
+    ]
+    check_each(cells, lambda cell: check_nonfinite(cell, draw, seed))
+
+
+def check_nonfinite(cell: Cell, draw: random.Random, seed: int) -> None:
+    """Says nothing of rows that do not sum the products directly."""
+    _C.set_max_isa(cell.isa)
     torch.set_num_threads(1)
-    c = cases.BY_NAME[case]
-    draw = random.Random(f"{seed}{case}{layout}{isa}{row}")
-    for dtype in DTYPES if full else draw.sample(list(DTYPES), 1):
-        cell = cell_of(row, case, dtype, layout)
-        for spoilt in (0, 1):
-            exact = list(operands(c, DTYPES[dtype], "integers", False, seed).of(cell.pass_))
-            flat = exact[spoilt].flatten().clone()
-            places = draw.sample(range(flat.numel()), min(2 - spoilt, flat.numel()))
-            flat[places] = torch.tensor(draw.sample([torch.nan, torch.inf], len(places)), dtype=flat.dtype)
-            exact[spoilt] = flat.view(exact[spoilt].shape)
-            a, b = (lay_out(t.to(cell.device, DTYPES[dtype]), layout) for t in exact)
-            if not supported(cell, a, b)["direct"]:
-                pytest.skip("this row does not sum the products directly")
-            expected, found = bilinear(cell.pass_, *exact, c).to(DTYPES[dtype]), run(cell, a, b, None).cpu()
-            if spoilt and cell.pass_ != "grad_input":
-                # The zeros of the padding times what is not finite: a row may have that in its sums or leave it out.
-                bad = ~exact[1].isfinite()
-                clean = bilinear(cell.pass_, exact[0], exact[1].masked_fill(bad, 0), c).to(DTYPES[dtype])
-                met = bilinear(cell.pass_, torch.ones_like(exact[0]), bad.to(exact[1].dtype), c)
-                expected = torch.where((met == 0) & found.isfinite(), clean, expected)
-            if spoilt and cell.pass_ == "grad_input":
-                # Here an infinity in w meets the zeros around grad_y, as it meets those around x in fwd.
-                finite_w = exact[1].isfinite().flatten(2).all(2).unflatten(0, (c.groups, -1)).all(1).flatten()
-                assert found[:, finite_w].isfinite().all()
-                expected = torch.where(found.isfinite(), expected, found)
-            torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)
+    c, dtype = cases.BY_NAME[cell.case], DTYPES[cell.dtype]
+    for spoilt in (0, 1):
+        exact = list(operands(c, dtype, "integers", False, seed).of(cell.pass_))
+        flat = exact[spoilt].flatten().clone()
+        places = draw.sample(range(flat.numel()), min(2 - spoilt, flat.numel()))
+        flat[places] = torch.tensor(draw.sample([torch.nan, torch.inf], len(places)), dtype=flat.dtype)
+        exact[spoilt] = flat.view(exact[spoilt].shape)
+        a, b = (lay_out(t.to(cell.device, dtype), cell.layout) for t in exact)
+        said = explain(cell, a, b)
+        if not (said["supported"] and said["direct"]):
+            return
+        expected, found = bilinear(cell.pass_, *exact, c).to(dtype), run(cell, a, b, None).cpu()
+        if spoilt and cell.pass_ != "grad_input":
+            # The zeros of the padding times what is not finite: a row may have that in its sums or leave it out.
+            bad = ~exact[1].isfinite()
+            clean = bilinear(cell.pass_, exact[0], exact[1].masked_fill(bad, 0), c).to(dtype)
+            met = bilinear(cell.pass_, torch.ones_like(exact[0]), bad.to(exact[1].dtype), c)
+            expected = torch.where((met == 0) & found.isfinite(), clean, expected)
+        if spoilt and cell.pass_ == "grad_input":
+            # Here an infinity in w meets the zeros around grad_y, as it meets those around x in fwd.
+            finite_w = exact[1].isfinite().flatten(2).all(2).unflatten(0, (c.groups, -1)).all(1).flatten()
+            assert found[:, finite_w].isfinite().all()
+            expected = torch.where(found.isfinite(), expected, found)
+        torch.testing.assert_close(found, expected, rtol=0, atol=0, equal_nan=True)

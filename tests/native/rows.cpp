@@ -108,9 +108,11 @@ int check_rows(const ConvProblem& p, std::mt19937& random) {
     run(row, p, operands, out);
     ++ran;
     const double off = largest_difference(p.dtype, out, expected, numel_out(p));
-    // Sums of these integers are exact in every dtype that sums directly. Others have an error.
-    TORCHCONV_CHECK(row.direct ? off == 0 : off < 1e-2 + 2 * row.error(p) * largest, row.algo, " ", to_string(p.pass),
-                    " ", to_string(p.dtype), " ", to_string(p.layout), " ", to_string(p.isa),
+    // Sums of these integers are exact in every dtype that sums directly. Others have an error; where few outputs all
+    // happen to cancel, their standard deviation is the scale.
+    const double scale = std::max(largest, std::sqrt(p.products_per_output()));
+    TORCHCONV_CHECK(off <= (row.direct ? 0 : 2 * row.error(p) * scale), row.algo, " ", to_string(p.pass), " ",
+                    to_string(p.dtype), " ", to_string(p.layout), " ", to_string(p.isa),
                     ": expected the result of the reference row, got one off by ", off);
   }
   return ran;
