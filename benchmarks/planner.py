@@ -22,6 +22,7 @@ from rich.progress import track
 from rich.table import Column, Table
 
 import torchconv
+from torchconv import _C
 from torchconv.timing import as_window
 
 CHANNELS = (16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 768, 1024, 2048)
@@ -164,6 +165,7 @@ def main() -> None:
     options.dtype = getattr(torch, options.dtype)
     options.seed = secrets.randbelow(1 << 31) if options.seed is None else options.seed
     harness.start(options)
+    _C.clear_plans()  # the predictions are judged, not what tune() left
     harness.messages.print(f"{options.layers} layers, --seed {options.seed}")
     rng = random.Random(options.seed)
     layers = [(drawn(rng), rng.choice(list(conv.FORMATS))) for _ in range(options.layers)]

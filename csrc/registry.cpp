@@ -6,6 +6,7 @@
 #include <set>
 
 #include "common/error.h"
+#include "plans.h"
 
 namespace torchconv {
 
@@ -94,12 +95,32 @@ static bool within_budget(const Row& row, const AlgoRequest& request, double err
   return !request.direct_only && error <= request.budget;
 }
 
+static bool within_limit(const AlgoRequest& request, const Row& row, const ConvProblem& p) {
+  const int64_t limit = workspace_limit();
+  return request.name != "auto" || limit == std::numeric_limits<int64_t>::max() || row.workspace(p) <= limit;
+}
+
+static bool fits(const Row& row, const ConvProblem& p, const AlgoRequest& request) {
+  return wanted(row, p, request) && within_budget(row, request, row.error(p)) && row.refuses(p).empty() &&
+         within_limit(request, row, p);
+}
+
+// The first row of a plan that is still there and fits; null where the predicted times decide.
+static const Row* planned(const Plan* plan, const ConvProblem& p, const AlgoRequest& request) {
+  if (!plan || request.name != "auto") return nullptr;
+  for (const Timed& timed : *plan)
+    for (const Row& row : rows())
+      if (timed.algo == row.algo && fits(row, p, request)) return &row;
+  return nullptr;
+}
+
 const Row& select(const ConvProblem& p, const std::string& algo) {
   const AlgoRequest request = parse_algo(algo, p);
+  if (const Row* row = planned(plan_for(p).get(), p, request)) return *row;
   const Row* best = nullptr;
   double best_cost = std::numeric_limits<double>::infinity();
   for (const Row& row : rows()) {
-    if (!wanted(row, p, request) || !within_budget(row, request, row.error(p)) || !row.refuses(p).empty()) continue;
+    if (!fits(row, p, request)) continue;
     const double cost = row.cost(p);
     if (cost < best_cost) best = &row, best_cost = cost;
   }
@@ -112,31 +133,48 @@ const Row& select(const ConvProblem& p, const std::string& algo) {
        to_string(p.device), "):", reasons);
 }
 
+// Why a row that supports the problem may not be taken; "" if it may.
+static std::string reason_against(const Candidate& c, const AlgoRequest& request, const std::string& algo) {
+  if (request.name != "auto" && request.name != c.row->algo) return join("algo='", algo, "' asks for another");
+  if (!within_budget(*c.row, request, c.error))
+    return request.direct_only ? std::string("it does not sum the products directly")
+                               : join("predicted error ", c.error, " is above the budget ", request.budget);
+  if (request.name == "auto" && c.workspace > workspace_limit())
+    return join("its workspace of ", c.workspace, " bytes is above the limit of ", workspace_limit());
+  return "";
+}
+
+static std::string slower(const Candidate& c, const Candidate& best, bool tuned) {
+  if (tuned && c.measured)
+    return join("slower: measured ", c.measured / best.measured, "x the time of ", best.row->algo);
+  if (tuned) return join("not timed by tune(), which found ", best.row->algo, " the fastest of those it timed");
+  return join("slower: predicted ", c.cost / best.cost, "x the time of ", best.row->algo);
+}
+
 std::vector<Candidate> explain(const ConvProblem& p, const std::string& algo) {
   const AlgoRequest request = parse_algo(algo, p);
+  const std::shared_ptr<const Plan> plan = plan_for(p);
+  const Row* tuned = planned(plan.get(), p, request);
   std::vector<Candidate> out;
   const Candidate* best = nullptr;
   for (const Row& row : rows()) {
     if (row.pass != p.pass || row.device != p.device) continue;
-    Candidate c{&row, row.refuses(p), true, 0, 0, 0};
+    Candidate c{&row, row.refuses(p), true, 0, 0, 0, false, 0};
     c.supported = c.reason.empty();
     if (c.supported) c.cost = row.cost(p), c.error = row.error(p), c.workspace = row.workspace(p);
+    if (plan)
+      for (const Timed& timed : *plan)
+        if (timed.algo == row.algo) c.measured = timed.seconds;
     out.push_back(c);
   }
   for (Candidate& c : out) {
     if (!c.supported) continue;
-    if (request.name != "auto" && request.name != c.row->algo) {
-      c.reason = join("algo='", algo, "' asks for another");
-    } else if (!within_budget(*c.row, request, c.error)) {
-      c.reason = request.direct_only ? std::string("it does not sum the products directly")
-                                     : join("predicted error ", c.error, " is above the budget ", request.budget);
-    } else if (!best || c.cost < best->cost) {
-      best = &c;
-    }
+    c.reason = reason_against(c, request, algo);
+    c.allowed = c.reason.empty();
+    if (c.allowed && (tuned ? c.row == tuned : !best || c.cost < best->cost)) best = &c;
   }
   for (Candidate& c : out)
-    if (c.supported && c.reason.empty() && &c != best)
-      c.reason = join("slower: predicted ", c.cost / best->cost, "x the time of ", best->row->algo);
+    if (c.allowed && &c != best) c.reason = slower(c, *best, tuned != nullptr);
   return out;
 }
 

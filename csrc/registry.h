@@ -1,5 +1,6 @@
 // The ordered list of what torchconv can run. A row is one algorithm for one pass on one device.
-// select() takes the cheapest row that supports the problem within the error budget.
+// select() takes the cheapest row that supports the problem within the budgets: by a plan of tune(), else by
+// prediction.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -55,6 +56,8 @@ struct Candidate {
   bool supported;
   double cost, error;
   int64_t workspace;
+  bool allowed;     // supported, asked for, and within the budgets of error and workspace
+  double measured;  // seconds, if tune() timed it; else 0
 };
 const Row& select(const ConvProblem&, const std::string& algo);  // throws ConvError with every reason
 std::vector<Candidate> explain(const ConvProblem&, const std::string& algo);
