@@ -32,6 +32,11 @@ struct Row {
   std::string refuses(const ConvProblem&) const;
 };
 
+// What a call takes beside its kernel: measured from Python.
+constexpr double kCallSeconds = 10e-6;
+// Seconds in which every operand is moved once. Rows add what they move beyond that.
+double seconds_to_move(const ConvProblem&);
+
 // Predicted error of sums that are rounded to `unit` after each product: it grows as the root of their length.
 // The factors fit what was measured for 1 to 5,000 products in float32 and float64, within a factor of 2.
 double error_of_rounded_sums(const ConvProblem&, double unit);

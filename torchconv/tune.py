@@ -18,12 +18,11 @@ from torchconv import _C, _store, ops
 from torchconv._enabled import enabled
 from torchconv._text import Printable
 from torchconv.errors import TorchconvError
-from torchconv.timing import Timing, measure
+from torchconv.timing import race
 
 # Predictions are within a factor of 2 for nine of ten rows: what is predicted to take longer than the fastest by this
-# factor is not timed at all, and what takes twice the time of the fastest once is not timed again.
-HOPELESS, LOST = 10, 2
-SAMPLE_SECONDS = 2e-4  # what a sample lasts at the least: short calls are repeated
+# factor is not timed at all.
+HOPELESS = 10
 _FORMATS = {("nhwc", 4): torch.channels_last, ("nhwc", 5): torch.channels_last_3d}
 _lock = threading.Lock()  # the registry keeps one list of problems at a time
 
@@ -172,7 +171,8 @@ def _plan(problem: dict[str, Any], algos: list[str], samples: int, limit: float)
         predicted |= {row["algo"]: row["seconds"] for row in rows if row["allowed"]}
         before = before or next(row["algo"] for row in rows if row["chosen"])
     worth = {algo for algo, seconds in predicted.items() if seconds <= HOPELESS * min(predicted.values())} | {before}
-    timings = _race(_calls(problem, worth), samples, limit)
+    with torch.no_grad():
+        timings = race(_calls(problem, worth), samples, limit)
     seconds = {algo: timing.seconds for algo, timing in timings.items()}
     clean = min(timing.clean for timing in timings.values())
     return {**problem, "before": before, "fastest": next(iter(seconds)), "seconds": seconds, "clean": clean}
@@ -188,19 +188,6 @@ def _explained(problem: dict[str, Any], algo: str) -> list[dict[str, Any]]:
 def _window(problem: dict[str, Any]) -> tuple[list[int], list[int], list[int], int]:
     """stride, padding, dilation and groups, as the operators take them."""
     return problem["stride"], problem["padding"], problem["dilation"], problem["groups"]
-
-
-@torch.no_grad()
-def _race(calls: dict[str, Callable[[], object]], samples: int, limit: float) -> dict[str, Timing]:
-    """Times each call, fastest first; those that lose clearly once are not timed again."""
-    timings = measure(calls, 1, limit)
-    sure = [timing.seconds for timing in timings.values() if timing.clean]
-    if sure and len(calls) > 1:
-        best = min(sure)
-        lost = {algo for algo, timing in timings.items() if timing.clean and timing.seconds > LOST * best}
-        rivals = {algo: call for algo, call in calls.items() if algo not in lost}
-        timings |= measure(rivals, samples, limit, repeats=max(1, round(SAMPLE_SECONDS / best)))
-    return dict(sorted(timings.items(), key=lambda item: item[1].seconds))
 
 
 def _calls(problem: dict[str, Any], algos: Iterable[str]) -> dict[str, Callable[[], object]]:
@@ -227,7 +214,7 @@ def _calls(problem: dict[str, Any], algos: Iterable[str]) -> dict[str, Callable[
 
 def _random(size: list[int], dtype: torch.dtype, layout: str) -> Tensor:
     memory_format = _FORMATS.get((layout, len(size)), torch.contiguous_format)
-    return torch.empty(size, dtype=dtype, memory_format=memory_format).normal_()
+    return torch.empty(size, dtype=dtype, memory_format=memory_format).normal_(generator=torch.Generator())
 
 
 def _in_words(plan: dict[str, Any]) -> str:
