@@ -181,7 +181,7 @@ def main() -> None:
     cases = [case for run in runs for case in run["all"]] if runs else measured(options)
     figures = summary(cases)
     misses = sorted((case for case in cases if case["ratio"] > 1.10), key=lambda case: -case["ratio"])
-    harness.messages.print(table(misses))
+    harness.messages.print(table(misses), width=160)
     for name, value in figures.items():
         if name != "clean_samples":
             harness.messages.print(f"{name}: {value:.4g}")

@@ -260,6 +260,20 @@ def test_what_was_interrupted_all_the_time_is_not_kept(store, monkeypatch):
     assert _store.read(store) == [] and not chosen()["tuned"]
 
 
+def test_what_was_measured_is_kept_when_it_is_stopped(store, monkeypatch):
+    def race(calls, samples, limit):
+        races.append(calls)
+        if len(races) == 2:
+            raise KeyboardInterrupt
+        return {algo: Timing(1.0, 1, 0) for algo in calls}
+
+    races = []
+    monkeypatch.setattr(tune_module, "race", race)
+    with pytest.raises(KeyboardInterrupt):
+        torchconv.tune(model().eval(), torch.randn(SIZES[0]))
+    assert len(_store.read(store)) == 1
+
+
 def test_slow_algorithms_are_timed_once(monkeypatch):
     rounds = []
 

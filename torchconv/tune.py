@@ -134,16 +134,20 @@ def problems_of(model: torch.nn.Module, inputs: tuple[Any, ...], gradients: bool
 
 
 def measure_problems(problems: Iterable[Problem], samples: int, limit: float, progress: bool) -> Tuning:
-    """Times the algorithms on each problem and adds what was found to the store."""
+    """Times the algorithms on each problem and adds what was found to the store, also if it is stopped halfway."""
     grouped: dict[str, list[Problem]] = {}  # calls of one problem may ask for several precisions
     for problem, algo in problems:
         grouped.setdefault(str([problem[name] for name in _store.PROBLEM]), []).append((problem, algo))
     console = Console(stderr=True)
     shown = track(grouped.values(), "measuring", console=console, transient=True, disable=not progress)
-    plans = [_plan(same[0][0], [algo for _, algo in same], samples, limit) for same in shown]
-    today = datetime.date.today().isoformat()
-    names = (*_store.PROBLEM, "isa", "threads", "seconds", "clean")
-    _store.add([{**{name: plan[name] for name in names}, "date": today} for plan in plans if plan["clean"]])
+    plans: list[dict[str, Any]] = []
+    try:
+        for same in shown:
+            plans.append(_plan(same[0][0], [algo for _, algo in same], samples, limit))
+    finally:
+        today = datetime.date.today().isoformat()
+        names = (*_store.PROBLEM, "isa", "threads", "seconds", "clean")
+        _store.add([{**{name: plan[name] for name in names}, "date": today} for plan in plans if plan["clean"]])
     return Tuning(plans, None if _store.in_use.path is None else str(_store.in_use.path))
 
 

@@ -55,9 +55,12 @@ static double cost(const ConvProblem& p, double tile_macs, double starts, double
 // each piece is a copy of its own.
 static double cost_pixels(const ConvProblem& p, double tile_macs, double starts) {
   const Packing packing = packing_of(p);
-  const bool nhwc = p.layout == Layout::nhwc, strided = p.pass == Pass::grad_input && starts > 1;
+  const bool nhwc = p.layout == Layout::nhwc, strided = p.pass == Pass::grad_input && p.stride_h * p.stride_w > 1;
   const double results = double(p.N) * double(p.pass == Pass::grad_input ? p.x_stride_n() : p.y_stride_n());
-  const double of_weights = nhwc ? 0.7e-9 : 1.3e-9, of_results = nhwc ? 0.3e-9 : strided ? 6e-9 : 0.05e-9;
+  const double of_weights = nhwc ? 0.7e-9 : 1.3e-9, of_results = nhwc         ? 0.3e-9
+                                                                 : !strided   ? 0.05e-9
+                                                                 : starts > 1 ? 6e-9
+                                                                              : 1e-9;
   const double packed = 0.15e-9 * packing.patches + (nhwc ? 2.3e-9 : 1.4e-9) * packing.pieces +
                         of_weights * packing.weights + of_results * results;
   return cost(p, nhwc ? tile_macs : 1.12 * tile_macs, starts, packed, nhwc ? 4e-6 : 1.5e-6);

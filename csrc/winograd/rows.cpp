@@ -71,7 +71,14 @@ static double cost(const ConvProblem& p) {
   const double speed = (wide ? near ? 50e9 : of_weights ? 38e9 : 41e9 : 10e9) / (half_speed ? 2 : 1);
   const double tail = p.layout == Layout::nhwc && p.G > 1 ? 8e-9 : 0;  // of a line that other groups share
   const double tails = tail * (std::fmod(channels, lanes) != 0) + tail * (std::fmod(outputs, lanes) != 0);
-  const double images = count * (tails + (of_weights ? in * 4e-9 + out * 3.2e-9 : in * 6e-9 + out * 4.1e-9));
+  // Pixels a multiple of 4 KiB apart fall into one set of the L1 cache (2,048 channels: 20 to 30 ns a line).
+  const auto far = [&](int64_t all) {
+    return p.layout == Layout::nhwc && all * itemsize(p.dtype) % 4096 == 0 ? 20e-9 : 0;
+  };
+  const double conflicts =
+      of_weights ? in * far(p.C) + out * far(p.K) : in * far(p.pass == Pass::grad_input ? p.K : p.C);
+  const double images =
+      count * (tails + conflicts + (of_weights ? in * 4e-9 + out * 3.2e-9 : in * 6e-9 + out * 4.1e-9));
   const double weights = lines * (itemsize(p.dtype) == 2 ? 4e-9 : of_weights ? 2e-9 : 3e-9);
   const double groups = double(p.G - 1) * products * 0.1e-6;  // each product of a group begins anew
   const double work = double(p.G) * products * (macs / speed + (images + weights) * slower) + groups;
