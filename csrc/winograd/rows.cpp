@@ -44,9 +44,9 @@ static double weight_lines(const ConvProblem& p, double lines, bool fused, doubl
   return lines * parts * std::max(std::ceil(tiles / parts / double(winograd::kMostBlock)), fewest);
 }
 
-// Measured on a Zen 4 at 3.7 GHz, by thread: multiply-adds per second, and seconds to transform a cache line of data,
-// of results and of weights (that is, of what has n*n products). They fit 80 to 86% of the passes of 40 layers on one
-// thread and 24 on two within a factor of 1.25. Sums that go on in memory are slower than those that stay in L2.
+// Measured on a Zen 4 at 3.7 GHz, by thread: multiply-adds per second, and seconds to transform a cache line of
+// data, of results and of weights (that is, of what has n*n products). Fitted as im2col's: two thirds of the passes
+// are within a factor of 1.25, 98% within 2. Sums that go on in memory are slower than those that stay in L2.
 template <int M>
 static double cost(const ConvProblem& p) {
   const Tiles tiles = tiles_of(p, M);
