@@ -7,6 +7,7 @@ torchconv._cuda   the CUDA kernels: a plain shared library that torchconv loads 
 """
 
 import glob
+import hashlib
 import os
 import re
 import shutil
@@ -60,6 +61,11 @@ def sources(pattern: str) -> list[str]:
     return sorted(glob.glob(pattern, recursive=True))
 
 
+def digest() -> str:
+    """Names the sources of the kernels: times that were measured with others do not count."""
+    return hashlib.sha256(b"".join(Path(s).read_bytes() for s in sources("csrc/**/*.*"))).hexdigest()[:12]
+
+
 # csrc/cuda belongs to the CUDA library; *_std.cpp are stand-ins for builds without torch.
 cuda_cpp = sources("csrc/cuda/*.cpp")
 cpu_cpp = [s for s in sources("csrc/**/*.cpp") if s not in cuda_cpp and not s.endswith("_std.cpp")]
@@ -97,6 +103,7 @@ class BuildExt(BuildExtension):
             '"""Written by setup.py: what the extensions beside it were built with."""\n\n'
             f'VERSION = "{self.distribution.get_version()}"\n'
             f'TORCH = "{torch.__version__}"\n'
+            f'KERNELS = "{digest()}"\n'
             f"CUDA: str | None = {repr(cuda_note) if cuda_home else None}\n"
             f'WHY_NO_CUDA = "{"" if cuda_home else cuda_note}"\n'
         )

@@ -23,6 +23,8 @@ from torchconv import _C
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 ISAS = ("baseline", "avx2", "avx512", "avx512_bf16")
+# What tune() found on this machine would decide instead of the predictions, or hide them.
+WITHOUT_PLANS = {"TORCHCONV_CACHE": "off"}
 # Left over from a shell, these would hobble the BLAS of some builds of torch.
 CLEARED = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 
@@ -34,7 +36,10 @@ def run(command: str, environment: dict[str, str]) -> dict[str, Any]:
     # The checkout's torchconv, also where it is not installed.
     inherited["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE.parent), inherited.get("PYTHONPATH"))))
     process = subprocess.run(
-        [sys.executable, str(HERE / script), *options], env=inherited | environment, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(HERE / script), *options],
+        env=inherited | WITHOUT_PLANS | environment,
+        stdout=subprocess.PIPE,
+        text=True,
     )
     if process.returncode:
         return {"failed": f"{command} ended with {process.returncode}"}

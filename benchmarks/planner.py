@@ -1,28 +1,34 @@
 """How good auto's choices are: on random layers, the picked row against all others that auto may take. Prints JSON.
 
     python benchmarks/planner.py [--layers 200] [--seed N]
+    python benchmarks/planner.py --join FILE...     the figures of several runs, from their JSON
 
 The layers are drawn anew in every run, from the ranges below; the seed that is printed draws the same ones again. Each
 layer is timed in its three passes and in one memory format. A case is a layer in a pass; one whose every sample of a
-row was interrupted is left out and counted. The JSON has a line for each case that a file of shapes can hold.
+row was interrupted is left out and counted. A row that takes twice the time of the fastest is timed once, and one that
+is predicted to take ten times that of the pick not at all. The JSON has a line for each case that a file of shapes can
+hold.
 """
 
+import json
 import math
 import random
 import secrets
 from collections.abc import Callable, Hashable, Iterable
+from pathlib import Path
 from typing import Any
 
 import conv
 import harness
 import torch
-from algorithms import REFERENCE
 from harness import Shape, geomean
 from rich.progress import track
 from rich.table import Column, Table
 
 import torchconv
-from torchconv.timing import as_window
+from torchconv import _C
+from torchconv.timing import as_window, race
+from torchconv.tune import HOPELESS
 
 CHANNELS = (16, 24, 32, 48, 64, 96, 128, 160, 192, 256, 320, 384, 512, 768, 1024, 2048)
 IMAGES = (7, 8, 10, 14, 16, 20, 28, 32, 40, 56, 64, 80, 112, 128, 160, 224)
@@ -69,11 +75,6 @@ def drawn(rng: random.Random) -> Shape:
             return s
 
 
-def allowed(row: dict[str, Any]) -> bool:
-    """Whether auto may take the row; one that is above the error budget has another reason than its time."""
-    return row["chosen"] or (row["reason"].startswith("slower") and row["algo"] != REFERENCE)
-
-
 def judge(s: Shape, layout: str, options: Any) -> list[dict[str, Any]]:
     """The three cases of a layer: what each row takes, and what it was predicted to take."""
     sizes = (s.x_size, s.w_size, s.y_size)
@@ -82,21 +83,22 @@ def judge(s: Shape, layout: str, options: Any) -> list[dict[str, Any]]:
     rows = torchconv.explain(x, w, None, stride, pad, dil, s.groups).rows
     cases = []
     for pass_ in conv.SINGLE:
-        candidates = {row["algo"]: row for row in rows if row["pass"] == pass_ and allowed(row)}
+        pick = next(row for row in rows if row["pass"] == pass_ and row["chosen"])
+        most = HOPELESS * pick["seconds"]
+        candidates = {r["algo"]: r for r in rows if r["pass"] == pass_ and r["allowed"] and r["seconds"] <= most}
         calls: dict[Hashable, Callable[[], object]] = {
             algo: conv.ours(pass_, s, algo, x, w, grad_y) for algo in candidates
         }
-        timings = harness.measure(calls, options.samples, options.limit)
+        timings = race(calls, options.samples, options.limit)
         seconds = {str(algo): timing.seconds for algo, timing in timings.items()}
-        pick = next(algo for algo, row in candidates.items() if row["chosen"])
         cases.append(
             {
                 "shape": s.line,
                 "layout": layout,
                 "pass": pass_,
-                "pick": pick,
+                "pick": pick["algo"],
                 "best": min(seconds, key=lambda algo: seconds[algo]),
-                "ratio": seconds[pick] / min(seconds.values()),
+                "ratio": seconds[pick["algo"]] / min(seconds.values()),
                 "seconds": seconds,
                 "predicted": {algo: row["seconds"] for algo, row in candidates.items()},
                 "clean_samples": min(timing.clean for timing in timings.values()),
@@ -155,27 +157,36 @@ def table(misses: list[dict[str, Any]]) -> Table:
     return out
 
 
+def measured(options: Any) -> list[dict[str, Any]]:
+    """The cases of as many layers as asked for."""
+    options.dtype = getattr(torch, options.dtype)
+    options.seed = secrets.randbelow(1 << 31) if options.seed is None else options.seed
+    harness.start(options)
+    _C.clear_plans()  # the predictions are judged, not what tune() left
+    harness.messages.print(f"{options.layers} layers, --seed {options.seed}")
+    rng = random.Random(options.seed)
+    layers = [(drawn(rng), rng.choice(list(conv.FORMATS))) for _ in range(options.layers)]
+    progress = track(layers, "timing every row", console=harness.messages)
+    return [case for s, layout in progress for case in judge(s, layout, options)]
+
+
 def main() -> None:
     parser = harness.arguments(__doc__)
     parser.set_defaults(samples=5, limit=1.0, seed=None)
     parser.add_argument("--layers", type=int, default=200)
     parser.add_argument("--dtype", default="float32")
+    parser.add_argument("--join", type=Path, nargs="+", metavar="FILE", help="JSON of former runs; nothing is timed")
     options = parser.parse_args()
-    options.dtype = getattr(torch, options.dtype)
-    options.seed = secrets.randbelow(1 << 31) if options.seed is None else options.seed
-    harness.start(options)
-    harness.messages.print(f"{options.layers} layers, --seed {options.seed}")
-    rng = random.Random(options.seed)
-    layers = [(drawn(rng), rng.choice(list(conv.FORMATS))) for _ in range(options.layers)]
-    progress = track(layers, "timing every row", console=harness.messages)
-    cases = [case for s, layout in progress for case in judge(s, layout, options)]
+    runs = [json.loads(file.read_text()) for file in options.join or ()]
+    cases = [case for run in runs for case in run["all"]] if runs else measured(options)
     figures = summary(cases)
     misses = sorted((case for case in cases if case["ratio"] > 1.10), key=lambda case: -case["ratio"])
-    harness.messages.print(table(misses))
+    harness.messages.print(table(misses), width=160)
     for name, value in figures.items():
         if name != "clean_samples":
             harness.messages.print(f"{name}: {value:.4g}")
-    harness.write({"seed": options.seed, **figures, "misses": misses, "all": cases, "machine": harness.machine()})
+    seed = [run["seed"] for run in runs] or options.seed
+    harness.write({"seed": seed, **figures, "misses": misses, "all": cases, "machine": harness.machine()})
 
 
 if __name__ == "__main__":

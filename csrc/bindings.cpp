@@ -9,6 +9,7 @@
 #include "cuda_library.h"
 #include "fft/tiles.h"
 #include "geometry.h"
+#include "plans.h"
 #include "registry.h"
 
 namespace py = pybind11;
@@ -27,7 +28,7 @@ static E parse_enum(const char* name, const std::string& text, std::initializer_
 static ConvProblem problem_from(const std::string& pass, const Sizes& x, const Sizes& w, const Sizes& stride,
                                 const Sizes& padding, const Sizes& dilation, int64_t groups, const std::string& dtype,
                                 const std::string& layout, const std::string& device, bool has_bias,
-                                bool w_channels_last, int threads) {
+                                bool w_channels_last, int threads, bool packed = false) {
   const Geometry g{stride, padding, dilation, groups};
   ConvProblem p = make_problem(parse_enum("pass", pass, {Pass::fwd, Pass::grad_input, Pass::grad_weight}), x, w,
                                conv_output_size(x, w, g), g);
@@ -37,8 +38,41 @@ static ConvProblem problem_from(const std::string& pass, const Sizes& x, const S
   p.isa = current_isa();
   p.threads = threads > 0 ? threads : num_threads();
   p.has_bias = has_bias;
+  p.packed = packed;
   set_dense_weights(p, w_channels_last ? Layout::nhwc : Layout::nchw);
   return p;
+}
+
+// The sizes of a dimension that a problem has; a problem without height counts as one of height 1.
+static Sizes spatial(const ConvProblem& p, int64_t d, int64_t h, int64_t w) {
+  return p.has_depth() ? Sizes{d, h, w} : Sizes{h, w};
+}
+static Sizes with_spatial(int64_t first, int64_t second, const Sizes& sizes) {
+  Sizes all = {first, second};
+  all.insert(all.end(), sizes.begin(), sizes.end());
+  return all;
+}
+
+// What problem_from takes, by name.
+static py::dict dict_from(const ConvProblem& p) {
+  Sizes padding = {p.pad_top, p.pad_bottom, p.pad_left, p.pad_right};
+  if (p.has_depth()) padding.insert(padding.begin(), {p.pad_front, p.pad_back});
+  py::dict d;
+  d["pass"] = to_string(p.pass);
+  d["x"] = with_spatial(p.N, p.C, spatial(p, p.D, p.H, p.W));
+  d["w"] = with_spatial(p.K, p.Cg(), spatial(p, p.T, p.R, p.S));
+  d["stride"] = spatial(p, p.stride_d, p.stride_h, p.stride_w);
+  d["padding"] = padding;
+  d["dilation"] = spatial(p, p.dil_d, p.dil_h, p.dil_w);
+  d["groups"] = p.G;
+  d["dtype"] = to_string(p.dtype);
+  d["layout"] = to_string(p.layout);
+  d["device"] = to_string(p.device);
+  d["threads"] = p.threads;
+  d["isa"] = to_string(p.isa);
+  d["packed"] = p.packed;
+  d["w_channels_last"] = p.w_stride[1] == 1 && p.R * p.S > 1 && p.Cg() > 1;
+  return d;
 }
 
 PYBIND11_MODULE(_C, m) {
@@ -92,20 +126,25 @@ PYBIND11_MODULE(_C, m) {
       "explain",
       [](const std::string& pass, const Sizes& x, const Sizes& w, const Sizes& stride, const Sizes& padding,
          const Sizes& dilation, int64_t groups, const std::string& algo, const std::string& dtype,
-         const std::string& layout, const std::string& device, bool has_bias, bool w_channels_last, int threads) {
+         const std::string& layout, const std::string& device, bool has_bias, bool w_channels_last, int threads,
+         bool packed) {
         const ConvProblem p = problem_from(pass, x, w, stride, padding, dilation, groups, dtype, layout, device,
-                                           has_bias, w_channels_last, threads);
+                                           has_bias, w_channels_last, threads, packed);
         py::list out;
         for (const Candidate& c : explain(p, algo)) {
           py::dict d;
           d["algo"] = c.row->algo;
-          d["chosen"] = c.supported && c.reason.empty();
+          const bool chosen = c.allowed && c.reason.empty();
+          d["chosen"] = chosen;
           d["supported"] = c.supported;
           d["direct"] = c.row->direct;
           d["reason"] = c.reason;
           d["seconds"] = c.supported ? py::object(py::float_(c.cost)) : py::none();
           d["error"] = c.supported ? py::object(py::float_(c.error)) : py::none();
           d["workspace"] = c.supported ? py::object(py::int_(c.workspace)) : py::none();
+          d["allowed"] = c.allowed;
+          d["tuned"] = chosen && c.measured > 0 && algo.rfind("auto", 0) == 0;
+          d["measured"] = c.measured > 0 ? py::object(py::float_(c.measured)) : py::none();
           out.append(d);
         }
         return out;
@@ -113,8 +152,41 @@ PYBIND11_MODULE(_C, m) {
       py::arg("pass_"), py::arg("x_size"), py::arg("w_size"), py::arg("stride"), py::arg("padding"),
       py::arg("dilation"), py::arg("groups"), py::arg("algo") = "auto", py::arg("dtype") = "float32",
       py::arg("layout") = "nchw", py::arg("device") = "cpu", py::arg("has_bias") = false,
-      py::arg("w_channels_last") = false, py::arg("threads") = 0,
-      "Every row of the pass: whether it was chosen, the reason if not, predicted seconds, error and workspace.");
+      py::arg("w_channels_last") = false, py::arg("threads") = 0, py::arg("packed") = false,
+      "Every row of the pass: whether it was chosen, the reason if not, predicted seconds, error and workspace, and "
+      "what "
+      "tune() measured.");
+
+  m.def(
+      "add_plan",
+      [](const std::string& pass, const Sizes& x, const Sizes& w, const Sizes& stride, const Sizes& padding,
+         const Sizes& dilation, int64_t groups, const std::string& dtype, const std::string& layout,
+         const std::string& device, int threads, const std::string& isa, bool packed,
+         const std::vector<std::pair<std::string, double>>& timed) {
+        ConvProblem p = problem_from(pass, x, w, stride, padding, dilation, groups, dtype, layout, device, false, false,
+                                     threads, packed);
+        p.isa = parse_isa("isa", isa);
+        Plan plan;
+        for (const auto& [algo, seconds] : timed) plan.push_back({algo, seconds});
+        add_plan(p, std::move(plan));
+      },
+      py::arg("pass_"), py::arg("x_size"), py::arg("w_size"), py::arg("stride"), py::arg("padding"),
+      py::arg("dilation"), py::arg("groups"), py::arg("dtype"), py::arg("layout"), py::arg("device"),
+      py::arg("threads"), py::arg("isa"), py::arg("packed"), py::arg("timed"),
+      "From now on auto takes the first algorithm of `timed`, fastest first, that is there and within the budgets.");
+  m.def("clear_plans", &clear_plans);
+  m.def("set_workspace_limit", &set_workspace_limit, py::arg("bytes"));
+  m.def("workspace_limit", &workspace_limit);
+  m.def("plan_generation", &plan_generation, "Another number where auto may choose anew.");
+  m.def("watch_problems", &watch_problems, py::arg("on"), "Keeps each problem that auto chooses an algorithm for.");
+  m.def(
+      "watched_problems",
+      [] {
+        py::list out;
+        for (const auto& [p, algo] : watched_problems()) out.append(py::make_tuple(dict_from(p), algo));
+        return out;
+      },
+      "What was kept while watching: (problem, algo), the problem as add_plan takes it, and w_channels_last.");
 
   m.def(
       "fft_tiles",

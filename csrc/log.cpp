@@ -38,7 +38,8 @@ void log_pick(const ConvProblem& p, const std::string& algo) {
   std::string picked, others;
   for (const Candidate& c : explain(p, algo))
     if (c.reason.empty())
-      picked = join(c.row->algo, ", predicted ", c.cost * 1e6, " us and an error of ", c.error);
+      picked = join(c.row->algo, c.measured ? join(", measured ", c.measured * 1e6, " us by tune()") : "",
+                    ", predicted ", c.cost * 1e6, " us and an error of ", c.error);
     else
       others += join("; ", c.row->algo, ": ", c.reason);
   std::fprintf(stderr, "torchconv: %s: %s%s\n", problem.c_str(), picked.c_str(), others.c_str());

@@ -5,6 +5,7 @@
 #include "geometry.h"
 #include "log.h"
 #include "pack.h"
+#include "plans.h"
 #include "im2col/gemm.h"
 #include "profile.h"
 #include "registry.h"
@@ -42,6 +43,7 @@ const Row& pick(const ConvProblem& p, const std::string& algo) {
   const std::string asked = p.products_per_output() ? algo : "auto";
   const Row& row = select(p, asked);
   if (logging()) log_pick(p, asked);
+  if (watching_problems() && asked.rfind("auto", 0) == 0 && p.products_per_output()) note_problem(p, asked);
   return row;
 }
 
@@ -127,7 +129,10 @@ Tensor conv_pack(const Tensor& x, const Tensor& w, Sizes stride, Sizes padding, 
   ConvProblem p = check_forward(x, w, {std::move(stride), std::move(padding), std::move(dilation), groups}).p;
   p.epilogue = parse_activation(activation);
   p.epilogue.residual = residual;
-  return make_pack(pick(p, algo), p, w);
+  p.packed = true;  // so that the choice is that for calls whose weights are prepared
+  const Row& row = pick(p, algo);
+  p.packed = false;
+  return make_pack(row, p, w);
 }
 
 Tensor conv_grad_input(const Tensor& grad_y, const Tensor& w, const std::optional<Tensor>& bias, Sizes x_size,

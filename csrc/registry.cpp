@@ -1,11 +1,13 @@
 #include "registry.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
 #include <set>
 
 #include "common/error.h"
+#include "plans.h"
 
 namespace torchconv {
 
@@ -20,6 +22,20 @@ void add_reference_rows();
 static std::deque<Row>& table() {
   static std::deque<Row> rows;
   return rows;
+}
+
+// Measured on a Zen 4 with 32 MiB of L3: 14 GB/s for each thread where all is in the caches, 6 GB/s beyond. Results
+// larger than 32 MiB are new memory of the system in every call (glibc keeps none of that size), which first fills it
+// with zeros: 1.2 to 4 GB/s, as it finds pages of 4 KiB or of 2 MiB. Two threads are twice as fast; that more than 4
+// still are is not assumed.
+double seconds_to_move(const ConvProblem& p) {
+  constexpr double kNear = 8 << 20, kKept = 32 << 20;
+  const double size = double(itemsize(p.dtype)), x = double(p.N) * double(p.x_stride_n()) * size,
+               y = double(p.N) * double(p.y_stride_n()) * size, w = double(p.K) * p.Cg() * p.T * p.R * p.S * size;
+  const double all = x + y + w, result = p.pass == Pass::fwd ? y : p.pass == Pass::grad_input ? x : w;
+  const double seconds =
+      std::min(all, kNear) / 14e9 + std::max(all - kNear, 0.0) / 6e9 + (result > kKept ? result / 2.5e9 : 0);
+  return seconds / double(std::min<int64_t>(useful_threads(p.macs(), p.threads), 4));
 }
 
 double error_of_rounded_sums(const ConvProblem& p, double unit) {
@@ -94,12 +110,32 @@ static bool within_budget(const Row& row, const AlgoRequest& request, double err
   return !request.direct_only && error <= request.budget;
 }
 
+static bool within_limit(const AlgoRequest& request, const Row& row, const ConvProblem& p) {
+  const int64_t limit = workspace_limit();
+  return request.name != "auto" || limit == std::numeric_limits<int64_t>::max() || row.workspace(p) <= limit;
+}
+
+static bool fits(const Row& row, const ConvProblem& p, const AlgoRequest& request) {
+  return wanted(row, p, request) && within_budget(row, request, row.error(p)) && row.refuses(p).empty() &&
+         within_limit(request, row, p);
+}
+
+// The first row of a plan that is still there and fits; null where the predicted times decide.
+static const Row* planned(const Plan* plan, const ConvProblem& p, const AlgoRequest& request) {
+  if (!plan || request.name != "auto") return nullptr;
+  for (const Timed& timed : *plan)
+    for (const Row& row : rows())
+      if (timed.algo == row.algo && fits(row, p, request)) return &row;
+  return nullptr;
+}
+
 const Row& select(const ConvProblem& p, const std::string& algo) {
   const AlgoRequest request = parse_algo(algo, p);
+  if (const Row* row = planned(plan_for(p).get(), p, request)) return *row;
   const Row* best = nullptr;
   double best_cost = std::numeric_limits<double>::infinity();
   for (const Row& row : rows()) {
-    if (!wanted(row, p, request) || !within_budget(row, request, row.error(p)) || !row.refuses(p).empty()) continue;
+    if (!fits(row, p, request)) continue;
     const double cost = row.cost(p);
     if (cost < best_cost) best = &row, best_cost = cost;
   }
@@ -112,31 +148,48 @@ const Row& select(const ConvProblem& p, const std::string& algo) {
        to_string(p.device), "):", reasons);
 }
 
+// Why a row that supports the problem may not be taken; "" if it may.
+static std::string reason_against(const Candidate& c, const AlgoRequest& request, const std::string& algo) {
+  if (request.name != "auto" && request.name != c.row->algo) return join("algo='", algo, "' asks for another");
+  if (!within_budget(*c.row, request, c.error))
+    return request.direct_only ? std::string("it does not sum the products directly")
+                               : join("predicted error ", c.error, " is above the budget ", request.budget);
+  if (request.name == "auto" && c.workspace > workspace_limit())
+    return join("its workspace of ", c.workspace, " bytes is above the limit of ", workspace_limit());
+  return "";
+}
+
+static std::string slower(const Candidate& c, const Candidate& best, bool tuned) {
+  if (tuned && c.measured)
+    return join("slower: measured ", c.measured / best.measured, "x the time of ", best.row->algo);
+  if (tuned) return join("not timed by tune(), which found ", best.row->algo, " the fastest of those it timed");
+  return join("slower: predicted ", c.cost / best.cost, "x the time of ", best.row->algo);
+}
+
 std::vector<Candidate> explain(const ConvProblem& p, const std::string& algo) {
   const AlgoRequest request = parse_algo(algo, p);
+  const std::shared_ptr<const Plan> plan = plan_for(p);
+  const Row* tuned = planned(plan.get(), p, request);
   std::vector<Candidate> out;
   const Candidate* best = nullptr;
   for (const Row& row : rows()) {
     if (row.pass != p.pass || row.device != p.device) continue;
-    Candidate c{&row, row.refuses(p), true, 0, 0, 0};
+    Candidate c{&row, row.refuses(p), true, 0, 0, 0, false, 0};
     c.supported = c.reason.empty();
     if (c.supported) c.cost = row.cost(p), c.error = row.error(p), c.workspace = row.workspace(p);
+    if (plan)
+      for (const Timed& timed : *plan)
+        if (timed.algo == row.algo) c.measured = timed.seconds;
     out.push_back(c);
   }
   for (Candidate& c : out) {
     if (!c.supported) continue;
-    if (request.name != "auto" && request.name != c.row->algo) {
-      c.reason = join("algo='", algo, "' asks for another");
-    } else if (!within_budget(*c.row, request, c.error)) {
-      c.reason = request.direct_only ? std::string("it does not sum the products directly")
-                                     : join("predicted error ", c.error, " is above the budget ", request.budget);
-    } else if (!best || c.cost < best->cost) {
-      best = &c;
-    }
+    c.reason = reason_against(c, request, algo);
+    c.allowed = c.reason.empty();
+    if (c.allowed && (tuned ? c.row == tuned : !best || c.cost < best->cost)) best = &c;
   }
   for (Candidate& c : out)
-    if (c.supported && c.reason.empty() && &c != best)
-      c.reason = join("slower: predicted ", c.cost / best->cost, "x the time of ", best->row->algo);
+    if (c.allowed && &c != best) c.reason = slower(c, *best, tuned != nullptr);
   return out;
 }
 

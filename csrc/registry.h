@@ -1,5 +1,6 @@
 // The ordered list of what torchconv can run. A row is one algorithm for one pass on one device.
-// select() takes the cheapest row that supports the problem within the error budget.
+// select() takes the cheapest row that supports the problem within the budgets: by a plan of tune(), else by
+// prediction.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -31,6 +32,11 @@ struct Row {
   std::string refuses(const ConvProblem&) const;
 };
 
+// What a call takes beside its kernel: measured from Python.
+constexpr double kCallSeconds = 10e-6;
+// Seconds in which every operand is moved once. Rows add what they move beyond that.
+double seconds_to_move(const ConvProblem&);
+
 // Predicted error of sums that are rounded to `unit` after each product: it grows as the root of their length.
 // The factors fit what was measured for 1 to 5,000 products in float32 and float64, within a factor of 2.
 double error_of_rounded_sums(const ConvProblem&, double unit);
@@ -55,6 +61,8 @@ struct Candidate {
   bool supported;
   double cost, error;
   int64_t workspace;
+  bool allowed;     // supported, asked for, and within the budgets of error and workspace
+  double measured;  // seconds, if tune() timed it; else 0
 };
 const Row& select(const ConvProblem&, const std::string& algo);  // throws ConvError with every reason
 std::vector<Candidate> explain(const ConvProblem&, const std::string& algo);

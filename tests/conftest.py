@@ -1,11 +1,13 @@
-"""What every test shares: the --full option, a fixed seed, and threads and instruction set put back after each test."""
+"""What every test shares: the --full option, a fixed seed, and settings and plans put back after each test."""
 
+import os
 from collections import Counter
 
 import pytest
 import torch
 
-import torchconv._C
+os.environ["TORCHCONV_CACHE"] = "off"  # before torchconv reads plans that were tuned on this machine
+import torchconv
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -50,3 +52,5 @@ def same_start(seed):
     yield
     torch.set_num_threads(threads)
     torchconv._C.set_max_isa(isa)
+    torchconv.set_workspace_limit(None)
+    torchconv._store.load()

@@ -223,9 +223,20 @@ def test_lines_of_shapes_are_read_back(tmp_path):
 
 def test_planner_compares_the_rows_that_auto_may_take():
     rows = torchconv.explain((8, 512, 28, 28), (512, 512, 3, 3), padding=1, algo="auto:direct").rows
-    assert all(planner.allowed(row) for row in rows if row["chosen"])
-    assert not any(planner.allowed(row) for row in rows if "directly" in row["reason"])
+    assert all(row["allowed"] for row in rows if row["chosen"] or row["reason"].startswith("slower"))
+    assert not any(row["allowed"] for row in rows if "directly" in row["reason"])
     assert any("directly" in row["reason"] for row in rows)
+
+
+def test_planner_joins_runs(tmp_path):
+    case = {
+        "shape": "a", "layout": "nchw", "pass": "fwd", "pick": "im2col", "best": "fft", "ratio": 2.0,
+        "seconds": {"im2col": 2.0, "fft": 1.0}, "predicted": {"im2col": 1.0, "fft": 1.0}, "clean_samples": 1,
+    }  # fmt: skip
+    for seed in (2, 3):
+        (tmp_path / f"{seed}").write_text(json.dumps({"seed": seed, "all": [case]}))
+    joined = json.loads(benchmark("planner.py", "--join", str(tmp_path / "2"), str(tmp_path / "3")))
+    assert (joined["seed"], joined["cases"], joined["misses"]) == ([2, 3], 2, [case, case])
 
 
 def test_planner_counts_hits_and_leaves_out_what_was_interrupted():

@@ -11,7 +11,6 @@ import torch
 import torchconv
 from torchconv import _C
 from torchconv.__main__ import main
-from torchconv.info import info
 
 
 def run_info(**env):
@@ -46,13 +45,6 @@ def test_a_cap_that_does_not_exist_is_refused_with_the_accepted_names():
     result = run_info(TORCHCONV_MAX_ISA="bogus")
     assert result.returncode == 1
     assert result.stderr.strip() == "TORCHCONV_MAX_ISA: expected baseline, avx2, avx512 or avx512_bf16, got 'bogus'"
-
-
-def test_plan_store_follows_torchconv_cache(tmp_path, monkeypatch):
-    monkeypatch.setenv("TORCHCONV_CACHE", str(tmp_path))
-    assert info()["plan_store"] == {"path": str(tmp_path / "plans.json"), "state": "empty"}
-    (tmp_path / "plans.json").write_text("{}")
-    assert info()["plan_store"]["state"] == "2 bytes"
 
 
 def test_table_names_every_fact(capsys):

@@ -54,7 +54,30 @@ def explain(
     has_bias: bool = False,
     w_channels_last: bool = False,
     threads: int = 0,
+    packed: bool = False,
 ) -> list[dict[str, Any]]: ...
+def add_plan(
+    pass_: str,
+    x_size: Sequence[int],
+    w_size: Sequence[int],
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+    dtype: str,
+    layout: str,
+    device: str,
+    threads: int,
+    isa: str,
+    packed: bool,
+    timed: Sequence[tuple[str, float]],
+) -> None: ...
+def clear_plans() -> None: ...
+def set_workspace_limit(bytes: int) -> None: ...
+def workspace_limit() -> int: ...
+def plan_generation() -> int: ...
+def watch_problems(on: bool) -> None: ...
+def watched_problems() -> list[tuple[dict[str, Any], str]]: ...
 def fft_tiles(
     pass_: str,
     x_size: Sequence[int],

@@ -1,6 +1,6 @@
 """torchconv: convolution for PyTorch, fast, exact about its error, and open to inspection."""
 
-from torchconv import _cuda_library, _flops, nn, ops  # noqa: F401  for what they register
+from torchconv import _cuda_library, _flops, _store, nn, ops  # noqa: F401  for what they register
 from torchconv._build import VERSION as __version__
 from torchconv._enabled import enabled, stats
 from torchconv.convert import ConversionReport, convert, revert
@@ -17,7 +17,7 @@ from torchconv.functional import (
     gemm,
     unfold,
 )
-from torchconv.plan import Explanation, explain, precision, set_precision
+from torchconv.plan import Explanation, explain, precision, set_precision, set_workspace_limit
 from torchconv.pooling import (
     adaptive_avg_pool1d,
     adaptive_avg_pool2d,
@@ -36,6 +36,9 @@ from torchconv.pooling import (
     max_pool2d,
     max_pool3d,
 )
+from torchconv.tune import Tuning, tune
+
+_store.load()
 
 __all__ = [
     "ConversionReport",
@@ -43,6 +46,7 @@ __all__ = [
     "FreezeReport",
     "Frozen",
     "TorchconvError",
+    "Tuning",
     "__version__",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
@@ -77,6 +81,8 @@ __all__ = [
     "precision",
     "revert",
     "set_precision",
+    "set_workspace_limit",
     "stats",
+    "tune",
     "unfold",
 ]

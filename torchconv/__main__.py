@@ -1,4 +1,4 @@
-"""The command line: python -m torchconv {info,explain,bench,demo}."""
+"""The command line: python -m torchconv {info,explain,tune,bench,demo}."""
 
 import argparse
 import json
@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 
 from torchconv import bench, demo, explain
+from torchconv.bench import tuning
 from torchconv.info import info, print_info
 
 LARGEST = 1 << 40  # no operator takes a longer dimension
@@ -65,6 +66,7 @@ def main(argv: list[str] | None = None) -> None:
     command.add_argument("--json", action="store_true", help="print JSON")
     command.set_defaults(run=_info)
     _add_explain(commands.add_parser)
+    tuning.add_options(commands.add_parser("tune", help="measure a model's convolutions, and keep the winners on disk"))
     bench.add_options(commands.add_parser("bench", help="a model or shapes, on torch and on torchconv, as a page"))
     command = commands.add_parser("demo", add_help=False, help="real networks and data, on torchconv and on torch")
     command.set_defaults(run=None)

@@ -5,20 +5,19 @@ import platform
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from torchconv import _C, _build, _cuda_library
+from torchconv import _C, _build, _cuda_library, _store
 from torchconv._enabled import stats
 from torchconv.timing import cpu_name
 
 
-def plan_store() -> Path:
-    """The file that keeps measured plans: in the folder TORCHCONV_CACHE names, else in the user's cache folder."""
-    folder = os.environ.get("TORCHCONV_CACHE") or platformdirs.user_cache_dir("torchconv", appauthor=False)
-    return Path(folder) / "plans.json"
+def plan_store() -> Path | None:
+    """The file that keeps what tune() measured, in the folder that TORCHCONV_CACHE named when torchconv was imported,
+    else in the user's cache folder; None where it is switched off."""
+    return _store.in_use.path
 
 
 def _gpu() -> str:
@@ -40,7 +39,7 @@ def info() -> dict[str, Any]:
         >>> info()["isa"]["used"] in ("baseline", "avx2", "avx512", "avx512_bf16")
         True
     """
-    store = plan_store()
+    store = _store.in_use
     return {
         "version": _build.VERSION,
         "torch": {"running": torch.__version__, "built_with": _build.TORCH},
@@ -59,7 +58,12 @@ def info() -> dict[str, Any]:
             "built_for": _build.CUDA,
             "gpu": _gpu(),
         },
-        "plan_store": {"path": str(store), "state": f"{store.stat().st_size} bytes" if store.exists() else "empty"},
+        "plan_store": {
+            "path": None if store.path is None else str(store.path),
+            "state": store.state,
+            "plans": store.plans,
+            "others": store.others,
+        },
         "rows": [{"algo": algo, "pass": pass_, "device": device} for algo, pass_, device in _C.rows()],
         "enabled_calls": stats(),
     }
@@ -80,7 +84,7 @@ def facts_for_people() -> dict[str, str]:
         "log": "each first pick, to stderr" if facts["log"] else "off (TORCHCONV_LOG=1 shows each first pick)",
         "CUDA library": f"yes, for CUDA {cuda['built_for']}" if cuda["loaded"] else f"no: {cuda['reason']}",
         "GPU": cuda["gpu"],
-        "plan store": f"{store['path']} ({store['state']})",
+        "plan store": f"{store['path']} ({store['state']})" if store["path"] else store["state"],
         "enabled() ran": _calls(facts["enabled_calls"]),
         "rows": "\n".join(_rows_by_algo(facts["rows"])),
     }

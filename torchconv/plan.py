@@ -1,4 +1,4 @@
-"""Which algorithm runs, how exact it has to be, and why: set_precision, precision, explain."""
+"""Which algorithm runs, within which limits, and why: set_precision, precision, set_workspace_limit, explain."""
 
 import contextlib
 import dataclasses
@@ -78,6 +78,32 @@ def precision(level: str | float) -> Iterator[None]:
         default_algo = former
 
 
+def set_workspace_limit(limit: int | None) -> None:
+    """Sets how many bytes of workspace an algorithm may take that algo="auto" chooses, in the whole process.
+
+    explain shows what each takes. Operands, results and the prepared weights of frozen models are not workspace. Where
+    no fast algorithm is within the limit, "reference" runs, which takes none. An algorithm that a call names is not
+    limited.
+
+    Args:
+        limit: bytes, for one convolution on all of its threads; or None, as at the start: no limit.
+
+    Raises:
+        TorchconvError: the limit is neither None nor a whole number from 0 on.
+
+    Example:
+        >>> import torchconv
+        >>> torchconv.set_workspace_limit(0)
+        >>> rows = torchconv.explain((8, 64, 56, 56), (64, 64, 3, 3), padding=1).rows
+        >>> {row["algo"] for row in rows if row["chosen"]}
+        {'reference'}
+        >>> torchconv.set_workspace_limit(None)
+    """
+    if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool) or not 0 <= limit < 1 << 63):
+        raise TorchconvError(f"limit: expected a number of bytes or None, got {limit!r}")
+    _C.set_workspace_limit((1 << 63) - 1 if limit is None else limit)
+
+
 def _algo(level: Any) -> str:
     if isinstance(level, str) and level in LEVELS:
         return "auto" if level == "balanced" else f"auto:{level}"
@@ -92,9 +118,11 @@ class Explanation(Printable):
 
     Attributes:
         problem: the sizes and settings that the choice depends on.
-        rows: one dict for each algorithm in each pass, with the keys pass, algo, chosen, supported, reason (why it was
-            not chosen, "" for the one that was), seconds and error (predicted), workspace (bytes). The last three are
-            None where the algorithm cannot run the problem.
+        rows: one dict for each algorithm in each pass, with the keys pass, algo, chosen, supported, direct (whether it
+            sums the very products), allowed (whether the call and its budgets let it run), tuned (whether it was chosen
+            by what tune() measured), reason (why it was not chosen, "" for the one that was), seconds and error
+            (predicted), workspace (bytes), measured (seconds that tune() measured, or None). Where the algorithm cannot
+            run the problem, seconds, error and workspace are None.
 
     Example:
         >>> import torchconv
@@ -118,7 +146,7 @@ class Explanation(Printable):
         for i, row in enumerate(self.rows):
             if i and row["pass"] != self.rows[i - 1]["pass"]:
                 table.add_section()
-            why = "chosen" if row["chosen"] else row["reason"]
+            why = row["reason"] or ("chosen, " + _tuned(row) if row["tuned"] else "chosen")
             predicted = (
                 (_time(row["seconds"]), f"{row['error']:.1e}", _size(row["workspace"]))
                 if row["supported"]
@@ -203,6 +231,10 @@ def _stand_in(name: str, t: Any, like: Tensor) -> Tensor:
         return t if isinstance(t, Tensor) else torch.empty(t, dtype=like.dtype, device="meta")
     except (TypeError, RuntimeError):
         raise TorchconvError(f"{name}: expected a tensor or a size, got {t!r}") from None
+
+
+def _tuned(row: dict[str, Any]) -> str:
+    return f"tuned: measured {_time(row['measured'])}"
 
 
 def _time(seconds: float) -> str:

@@ -27,9 +27,8 @@ static std::string supports(const ConvProblem& p) {
 }
 
 static double cost(const ConvProblem& p) {
-  const double moved = double(p.N) * p.x_stride_n() + double(p.N) * p.y_stride_n();
-  return 1e-5 + fft::choose_tiles(p).seconds / double(useful_threads(p.macs(), p.threads)) +
-         moved * itemsize(p.dtype) / 8e9;
+  return kCallSeconds + 5e-6 + fft::seconds(p, fft::choose_tiles(p)) / double(useful_threads(p.macs(), p.threads)) +
+         seconds_to_move(p);
 }
 
 static double error(const ConvProblem& p) { return (p.dtype == DType::f64 ? 1e-15 : 5e-7) + error_of_result(p.dtype); }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace torchconv::fft {
 namespace {
@@ -22,8 +23,9 @@ double slowdown(Isa isa) { return isa >= Isa::avx512 ? 1 : isa == Isa::avx2 ? 1.
 
 double chunks(int64_t channels, int64_t lanes) { return double((channels + lanes - 1) / lanes); }
 
-// Seconds of one thread.
-double predict(const ConvProblem& p, const Axis& h, const Axis& w) {
+// What ranks tiles: about the seconds of one thread where nothing stays in the caches, as between the layers of a
+// network.
+double effort(const ConvProblem& p, const Axis& h, const Axis& w) {
   const int64_t lanes = p.dtype == DType::f64 ? 8 : 16;
   const double tiles = double(p.N) * double(h.tiles * w.tiles), columns = double(w.size) / 2;
   const bool depthwise = is_depthwise(p);
@@ -61,8 +63,8 @@ Tiling find_tiles(const ConvProblem& p) {
     const Axis down = cut(h, h.taps == 1 ? 1 : size), across = cut(w, size);
     if (!down.tiles || !across.tiles) continue;
     if (best.w.tiles && !is_depthwise(p) && few_tiles_bytes(p, down, across) > double(kMostBlock)) break;
-    const double seconds = predict(p, down, across);
-    if (!best.w.tiles || seconds < best.seconds) best = {down, across, seconds};
+    const double found = effort(p, down, across);
+    if (!best.w.tiles || found < best.effort) best = {down, across, found};
     if (down.tiles == 1 && across.tiles == 1) break;
   }
   return best;
@@ -84,6 +86,27 @@ Tiling choose_tiles(const ConvProblem& p) {
   thread_local Tiling tiling{};
   if (const Key asked = key_of(p); asked != key) tiling = find_tiles(p), key = asked;
   return tiling;
+}
+
+// Fitted to 145 random layers on one thread and 24 on two, in float32: 58% of the passes are within a factor of
+// 1.25, 95% within 2. Nanoseconds, by cache line: a row takes 2 for each of its elements and 2 for each pixel that
+// it reads or writes, a column 4.5 for each slot; of weights 2.5 and 5.5; a block of 14 tiles in a slot takes 1.
+// Spectra of up to 4 MiB stay in the caches.
+double seconds(const ConvProblem& p, const Tiling& t) {
+  if (is_depthwise(p)) return t.effort;
+  const int64_t lanes = p.dtype == DType::f64 ? 8 : 16;
+  const double tiles = double(p.N) * double(t.h.tiles * t.w.tiles), slots = double(t.w.size * t.h.size) / 2;
+  const double in = chunks(p.Cg(), lanes), out = chunks(p.Kg(), lanes), groups = double(p.G);
+  const double rows = double(p.N) * double(t.w.tiles) * double(t.h.tiles * t.h.step + t.h.reach());
+  const double images =
+      groups * (in + out) * (rows * (1 + 2 * double(t.w.size) + 2 * double(t.w.step)) + tiles * slots * 4.5);
+  const double blocks = std::max(tiles / 32, double(p.threads));
+  const double weights = double(p.K) * in * (double(p.R) * 2.5 * double(t.w.size) + slots * 5.5 * blocks);
+  const double macs = 4 * std::max(tiles, 6.0) * slots * groups * double(p.Cg()) * out * double(lanes);
+  const double products = macs / (0.69 * speed(p)) + groups * slots * out * std::ceil(tiles / 14);
+  const double spectra = 2 * 64 * double(t.w.size) * (groups * (in + out) * rows + double(p.K * p.R) * in);
+  const double moved = std::max(spectra - double(4 << 20), 0.0) * 0.07;
+  return ((images + weights) * slowdown(p.isa) + products + moved) * 1e-9;
 }
 
 }  // namespace torchconv::fft

@@ -40,11 +40,13 @@ constexpr int64_t kMostBlock = 6 << 20, kFewTiles = 8;
 
 struct Tiling {
   Axis h, w;
-  double seconds;  // of one thread
+  double effort;  // what the choice goes by
 };
 
-// The tiles with the least predicted time. size 0: the kernel is too large for any transform.
+// The tiles with the least effort. size 0: the kernel is too large for any transform.
 Tiling choose_tiles(const ConvProblem&);
+// Predicted seconds of one thread.
+double seconds(const ConvProblem&, const Tiling&);
 
 inline Axis height(const ConvProblem& p) {
   if (p.pass == Pass::grad_input) return {p.P, p.H, p.R, p.dil_h, (p.R - 1) * p.dil_h - p.pad_top, true};

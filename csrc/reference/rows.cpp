@@ -5,7 +5,7 @@ namespace torchconv {
 static std::string anything(const ConvProblem&) { return ""; }
 // A scalar loop of conversions and multiply-adds: about 1.5 ns each, measured; 100 ns to start.
 static double cost(const ConvProblem& p) {
-  return 1e-7 + p.macs() * 1.5e-9 / double(useful_threads(p.macs(), p.threads));
+  return kCallSeconds + 1e-7 + p.macs() * 1.5e-9 / double(useful_threads(p.macs(), p.threads));
 }
 // Sums in double, so that only the rounding of the result is left in the shorter types.
 static double error(const ConvProblem& p) {

@@ -15,11 +15,8 @@
 
 namespace torchconv::ISA_NS::winograd {
 
-constexpr int64_t kFusedWeights = 3 << 20;        // bytes of a group's transformed weights, up to which it is fused
 constexpr int64_t kBlockBytes = 256 << 10;        // of a block's transformed tiles and sums, when fused
-constexpr int64_t kMostBlock = 128;               // tiles per task, when not
 constexpr int64_t kWeightChunkBytes = 320 << 10;  // of the weights that are transformed at a time, when not
-constexpr int64_t kTransformedBytes = 4 << 20;    // of the tiles that are transformed at a time, when not
 
 struct ImagesPlan {
   Tiles tiles;

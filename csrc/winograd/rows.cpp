@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "common/error.h"
@@ -32,28 +33,56 @@ static Tiles tiles_of(const ConvProblem& p, int64_t m) {
   return winograd::cut(p.pass == Pass::grad_input ? phase_gather(p, 0, 0, 0) : forward_gather(p), m);
 }
 
-// Measured on a Zen 4 at 3.7 GHz, by thread: multiply-adds per second, and seconds to transform a cache line of data,
-// of results and of weights (that is, of what has n*n products). Every operand is moved once at 8 GB/s.
+// How many cache lines of weights are transformed in all, each for one product of a tile and 16 outputs.
+static double weight_lines(const ConvProblem& p, double lines, bool fused, double tiles, double tile_bytes) {
+  if (p.packed) return 0;
+  if (fused) return lines;
+  // Anew for each part of the tiles, and in it for each block.
+  const double part = std::max(double(winograd::kTransformedBytes) / tile_bytes, double(winograd::kMostBlock));
+  const double parts = std::ceil(tiles / part), panels = std::ceil(lines / 2);
+  const double fewest = std::min(std::ceil(2 * double(p.threads) / panels), std::ceil(tiles / parts / 28));
+  return lines * parts * std::max(std::ceil(tiles / parts / double(winograd::kMostBlock)), fewest);
+}
+
+// Measured on a Zen 4 at 3.7 GHz, by thread: multiply-adds per second, and seconds to transform a cache line of
+// data, of results and of weights (that is, of what has n*n products). Fitted as im2col's: two thirds of the passes
+// are within a factor of 1.25, 98% within 2. Sums that go on in memory are slower than those that stay in L2.
 template <int M>
 static double cost(const ConvProblem& p) {
   const Tiles tiles = tiles_of(p, M);
   const bool wide = p.isa >= Isa::avx2, half_speed = p.dtype == DType::f64, of_weights = p.pass == Pass::grad_weight;
-  const double lanes = half_speed ? 8 : 16, speed = (wide ? 55e9 : 10e9) / (half_speed ? 2 : 1), slower = wide ? 1 : 4;
-  const int64_t channels = p.pass == Pass::grad_input ? p.Kg() : p.Cg();
-  const int64_t outputs = p.pass == Pass::grad_input ? p.Cg() : p.Kg();
-  const double in = std::ceil(double(channels) / lanes), out = std::ceil(double(outputs) / lanes);
-  const double count = double(tiles.count());
-  // The weight gradient multiplies whole cache lines of channels. A product of few rows loads as many weights: it is no
-  // faster than one of 6.
-  const double macs =
-      of_weights ? count * in * lanes * out * lanes : std::max(count, 6.0) * double(channels) * out * lanes;
-  const double images = count * (in * 4e-9 + out * (of_weights ? 4e-9 : 2.5e-9));
-  // Where tiles are many, weights are transformed anew for each 128 of them, or once for all.
-  const double per_line = of_weights ? 5e-9 : itemsize(p.dtype) == 2 ? 3e-9 : 1.7e-9;
-  const double weights = in * out * lanes * per_line * (of_weights ? 1 : std::max(1.0, count / 128));
-  const double moved = double(p.N) * p.x_stride_n() + double(p.N) * p.y_stride_n();
-  const double work = double(p.G * tiles.products()) * (macs / speed + (images + weights) * slower);
-  return 12e-6 + work / double(useful_threads(p.macs(), p.threads)) + moved * double(itemsize(p.dtype)) / 8e9;
+  const double lanes = half_speed ? 8 : 16, size = half_speed ? 8 : 4, slower = wide ? 1 : 4;
+  const double channels = double(p.pass == Pass::grad_input ? p.Kg() : p.Cg());
+  const double outputs = double(p.pass == Pass::grad_input ? p.Cg() : p.Kg());
+  const double in = std::ceil(channels / lanes), out = std::ceil(outputs / lanes);
+  const double count = double(tiles.count()), products = double(tiles.products());
+  const double threads = double(useful_threads(p.macs(), p.threads));
+  double macs, lines;
+  bool near;
+  if (of_weights) {  // multiplies whole cache lines of channels
+    near = products * in * lanes * out * lanes * size <= double(winograd::kSplitSums);
+    macs = count * in * lanes * out * lanes;
+    lines = in * lanes * out * (near ? threads : 1);
+  } else {  // a product of few rows loads as many weights: it is no faster than one of 6
+    near = products * channels * out * lanes * size <= double(winograd::kFusedWeights);
+    macs = std::max(count, 6.0) * channels * out * lanes;
+    lines = weight_lines(p, channels * out, near, count, products * in * lanes * size);
+  }
+  const double speed = (wide ? near ? 50e9 : of_weights ? 38e9 : 41e9 : 10e9) / (half_speed ? 2 : 1);
+  const double tail = p.layout == Layout::nhwc && p.G > 1 ? 8e-9 : 0;  // of a line that other groups share
+  const double tails = tail * (std::fmod(channels, lanes) != 0) + tail * (std::fmod(outputs, lanes) != 0);
+  // Pixels a multiple of 4 KiB apart fall into one set of the L1 cache (2,048 channels: 20 to 30 ns a line).
+  const auto far = [&](int64_t all) {
+    return p.layout == Layout::nhwc && all * itemsize(p.dtype) % 4096 == 0 ? 20e-9 : 0;
+  };
+  const double conflicts =
+      of_weights ? in * far(p.C) + out * far(p.K) : in * far(p.pass == Pass::grad_input ? p.K : p.C);
+  const double images =
+      count * (tails + conflicts + (of_weights ? in * 4e-9 + out * 3.2e-9 : in * 6e-9 + out * 4.1e-9));
+  const double weights = lines * (itemsize(p.dtype) == 2 ? 4e-9 : of_weights ? 2e-9 : 3e-9);
+  const double groups = double(p.G - 1) * products * 0.1e-6;  // each product of a group begins anew
+  const double work = double(p.G) * products * (macs / speed + (images + weights) * slower) + groups;
+  return kCallSeconds + 5e-6 + work / threads + seconds_to_move(p);
 }
 
 // What the transforms along one axis lose, in errors of a plain sum.

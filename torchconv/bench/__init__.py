@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torchconv.bench import present
 from torchconv.bench.layers import LAYOUTS, Layer, LayerFigures, measure_layers
 from torchconv.bench.networks import NetworkFigures, measure_networks, prepare
+from torchconv.bench.options import positive, seconds
 from torchconv.bench.targets import BATCH, SIZE, Target, load
 from torchconv.bench.variants import COMPILED, INFERENCE, TRAINING
 from torchconv.errors import TorchconvError
@@ -21,34 +22,18 @@ from torchconv.report import PACKAGES, Report, console, make_folder, require
 from torchconv.timing import machine
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or not 0 < int(text) < 1 << 31:
-        raise argparse.ArgumentTypeError(f"expected a positive number, got {text!r}")
-    return int(text)
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise argparse.ArgumentTypeError(f"expected a number of seconds, got {text!r}")
-    return seconds
-
-
 def add_options(command: argparse.ArgumentParser) -> None:
     """The options of the command."""
     add = command.add_argument
     add("target", metavar="MODEL|SHAPES", help="resnet50 (torchvision's), file.py:function, or a file of shapes")
-    add("--batch", type=_positive, help=f"images in a batch (default: {BATCH}, or the file's own)")
-    add("--size", type=_positive, help=f"height and width of an image (default: {SIZE})")
-    add("--threads", type=_positive, default=torch.get_num_threads(), help="(default: torch's)")
+    add("--batch", type=positive, help=f"images in a batch (default: {BATCH}, or the file's own)")
+    add("--size", type=positive, help=f"height and width of an image (default: {SIZE})")
+    add("--threads", type=positive, default=torch.get_num_threads(), help="(default: torch's)")
     add("--layout", choices=("both", *LAYOUTS), default="both", help="memory layouts to try; the faster one counts")
     add("--train", action="store_true", help="forward and backward, in training mode, instead of inference")
     add("--compile", action="store_true", help="time torch.compile of both too; takes g++, and a minute or more")
-    add("--samples", type=_positive, default=7, help="timings of each contender (default: 7; the median counts)")
-    add("--limit", type=_seconds, default=5.0, help="seconds for each layer at most, once warm (default: 5)")
+    add("--samples", type=positive, default=7, help="timings of each contender (default: 7; the median counts)")
+    add("--limit", type=seconds, default=5.0, help="seconds for each layer at most, once warm (default: 5)")
     add("--output", type=Path, default=Path("report/bench"), help="folder for report.html and report.json")
     command.set_defaults(run=run)
 

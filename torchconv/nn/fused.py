@@ -103,12 +103,12 @@ class FusedConv(torch.nn.Module):
         if number or x.is_meta or torch._C._are_functorch_transforms_active():
             return None, self._fits(x, residual, rest)
         size = None if residual is None else (residual.shape, residual.dtype)
-        key = (x.shape, x.stride(), x.dtype, size, w.data_ptr(), w._version, _C.current_isa(), algo)
+        now = (w.data_ptr(), w._version, _C.plan_generation())
+        key = (x.shape, x.stride(), x.dtype, size, now, _C.current_isa(), algo)
         found = self._packs.get(key)
         if found is None:
-            now = key[4:6]
             former = self._packs.copy()
-            packs = {k: v for k, v in former.items() if k[4:6] == now and len(former) < _MOST_SHAPES}
+            packs = {k: v for k, v in former.items() if k[4] == now and len(former) < _MOST_SHAPES}
             pack = ops.conv_pack(x, w, *rest, self.activation, residual is not None, algo)
             found = packs[key] = _shared(pack, packs), self._fits(x, residual, rest)
             self._packs = packs  # a new one, since other threads may be looking through the old
