@@ -213,6 +213,34 @@ TORCHCONV_INLINE void add_within(Vector<T>& sum, TapVector<T>& at, TapVector<T> 
   sum = add_masked(sum, within, v);
   __builtin_memcpy(&at, &which, sizeof at);
 }
+// taps == tap ? v : 0
+TORCHCONV_INLINE Vector<float> masked(uint32_t mask, Vector<float> v) {
+  return (Vector<float>)_mm512_maskz_mov_ps((__mmask16)mask, (__m512)v);
+}
+TORCHCONV_INLINE Vector<double> masked(uint32_t mask, Vector<double> v) {
+  return (Vector<double>)_mm512_maskz_mov_pd((__mmask8)mask, (__m512d)v);
+}
+template <class T>
+TORCHCONV_INLINE Vector<T> where_tap(TapVector<T> taps, Tap tap, Vector<T> v) {
+  return masked(_mm_cmpeq_epi8_mask(in_register(taps), _mm_set1_epi8(char(tap))), v);
+}
+// Lanes After, After + 1, ... of a and b behind each other.
+template <int After>
+TORCHCONV_INLINE Vector<float> lanes_after(Vector<float> a, Vector<float> b) {
+  return (Vector<float>)_mm512_alignr_epi32((__m512i)b, (__m512i)a, After);
+}
+template <int After>
+TORCHCONV_INLINE Vector<double> lanes_after(Vector<double> a, Vector<double> b) {
+  return (Vector<double>)_mm512_alignr_epi64((__m512i)b, (__m512i)a, After);
+}
+template <int After>
+TORCHCONV_INLINE TapVectorOf<16>::type lanes_after(TapVectorOf<16>::type a, TapVectorOf<16>::type b) {
+  return (TapVectorOf<16>::type)_mm_alignr_epi8((__m128i)b, (__m128i)a, After);
+}
+template <int After>
+TORCHCONV_INLINE TapVectorOf<8>::type lanes_after(TapVectorOf<8>::type a, TapVectorOf<8>::type b) {
+  return (TapVectorOf<8>::type)((uint64_t)a >> 8 * After | (uint64_t)b << (64 - 8 * After));
+}
 #else
 template <class V, class I>
 TORCHCONV_INLINE void take_greater(V& best, I& at, V v, I i) {
@@ -232,6 +260,18 @@ TORCHCONV_INLINE IndexVector<T> widen_mask(M bytes) {
 template <class T>
 TORCHCONV_INLINE Vector<T> add_where_tap(Vector<T> sum, TapVector<T> taps, Tap tap, Vector<T> v) {
   return widen_mask<T>(taps == tap) ? sum + v : sum;
+}
+template <class T>
+TORCHCONV_INLINE Vector<T> where_tap(TapVector<T> taps, Tap tap, Vector<T> v) {
+  return widen_mask<T>(taps == tap) ? v : Vector<T>{};
+}
+template <int After, class V, int... I>
+TORCHCONV_INLINE V lanes_after(V a, V b, integer_list<I...>) {
+  return __builtin_shufflevector(a, b, After + I...);
+}
+template <int After, class V>
+TORCHCONV_INLINE V lanes_after(V a, V b) {
+  return lanes_after<After>(a, b, typename first_integers<sizeof(V) / sizeof(a[0])>::type());
 }
 template <class T>
 TORCHCONV_INLINE void add_within(Vector<T>& sum, TapVector<T>& at, TapVector<T> taps, Tap first, Tap count,

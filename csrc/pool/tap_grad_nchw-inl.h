@@ -113,11 +113,63 @@ static int64_t list_rows(const Axis* axis, int64_t z, int64_t v, const TapPieces
   return rows;
 }
 
+// The elements from q on of those that lie before `end`.
+template <int Rows, class S, class T = Compute<S>>
+TORCHCONV_INLINE Down<T> add_down_before(const int64_t* from, const int64_t* first, int64_t rows, int64_t q,
+                                         int64_t end, const S* grad_y, const Tap* taps) {
+  constexpr int L = kLanes<T>;
+  if (q + L <= end) return add_down<Rows>(from, first, rows, 3, q, L, grad_y, taps);
+  if (q < end) return add_down<Rows>(from, first, rows, 3, q, int(end - q), grad_y, taps);
+  return {};
+}
+// Along 3 taps at a stride of 2, from register to register: a row of grad_x from `rows` rows of windows.
+template <int Rows, class S, class T = Compute<S>>
+static void give_row_to_3_taps(const TapPieces<T>& s, int64_t rows, const Axis& w, const S* grad_y, const Tap* taps,
+                               S* grad_x) {
+  constexpr int L = kLanes<T>;
+  const typename first_integers<L>::type lanes;
+  int64_t from[Rows ? Rows : 1], first[Rows ? Rows : 1];
+  for (int i = 0; i < Rows; ++i) from[i] = s.from[i], first[i] = s.first[i];
+  const auto down = [&](int64_t q) {
+    return add_down_before<Rows>(Rows ? from : s.from, Rows ? first : s.first, rows, q, w.out, grad_y, taps);
+  };
+  Down<T> before, here = down(0);
+  for (int64_t u = 0; 2 * u < w.in; u += L) {
+    // Window q has its middle at element 2 q of a padded row, and at 2 q + 1 of others.
+    const Down<T> after = down(u + L);
+    const Vector<T> middle = where_tap<T>(here.tap, 1, here.sum);
+    Vector<T> even, odd;
+    if (w.pad) {
+      odd = add_where_tap<T>(where_tap<T>(here.tap, 2, here.sum), lanes_after<1>(here.tap, after.tap), 0,
+                             lanes_after<1>(here.sum, after.sum));
+      even = middle;
+    } else {
+      even = add_where_tap<T>(where_tap<T>(here.tap, 0, here.sum), lanes_after<L - 1>(before.tap, here.tap), 2,
+                              lanes_after<L - 1>(before.sum, here.sum));
+      odd = middle;
+    }
+    const int64_t rest = w.in - 2 * u;
+    store_part(grad_x + 2 * u, weave<T, 0>(even, odd, lanes), int(smaller(L, rest)));
+    if (rest > L) store_part(grad_x + 2 * u + L, weave<T, L / 2>(even, odd, lanes), int(smaller(L, rest - L)));
+    before = here, here = after;
+  }
+}
+
 template <int K, int Stride, class S, class T = Compute<S>>
 static void tap_grad_plane(const PoolProblem& p, const TapScratch& sizes, const TapPieces<T>& s, const S* grad_y,
                            const Tap* taps, S* grad_x) {
   const Axis &h = p.axis[1], &w = p.axis[2];
   const int64_t rows = p.axis[0].in * h.in;
+  if constexpr (K == 3 && Stride == 2) {
+    for (int64_t row = 0; row < rows; ++row, grad_x += w.in) {
+      const int64_t listed = list_rows(p.axis, row / h.in, row % h.in, s);
+      const auto give = listed == 1   ? give_row_to_3_taps<1, S>
+                        : listed == 2 ? give_row_to_3_taps<2, S>
+                                      : give_row_to_3_taps<0, S>;
+      give(s, listed, w, grad_y, taps, grad_x);
+    }
+    return;
+  }
   for (int64_t first = 0; first < rows; first += sizes.kRows) {
     const int64_t count = smaller(sizes.kRows, rows - first);
     for (int64_t i = 0; i < count; ++i) {
@@ -135,35 +187,34 @@ static void tap_grad_plane(const PoolProblem& p, const TapScratch& sizes, const 
   }
 }
 
-// Lanes Ahead, Ahead + 1, ... of a and b behind each other.
-template <int Ahead, class V, int... I>
-TORCHCONV_INLINE V lanes_ahead(V a, V b, integer_list<I...>) {
-  return __builtin_shufflevector(a, b, Ahead + I...);
+// A vector of grad_x from the windows at it, and those before and after.
+template <class T>
+TORCHCONV_INLINE Vector<T> along_3_taps(const Down<T>& before, const Down<T>& here, const Down<T>& after) {
+  constexpr int L = kLanes<T>;
+  const Vector<T> sum = where_tap<T>(lanes_after<1>(here.tap, after.tap), 0, lanes_after<1>(here.sum, after.sum));
+  return add_where_tap<T>(add_where_tap<T>(sum, here.tap, 1, here.sum), lanes_after<L - 1>(before.tap, here.tap), 2,
+                          lanes_after<L - 1>(before.sum, here.sum));
 }
-
 // Along 3 taps, elements [begin, end) of a run: from register to register, twice as fast as by way of the scratch.
 template <int Rows, class S, class T = Compute<S>>
 static void give_run_to_3_taps(const TapPieces<T>& s, int64_t rows, int64_t begin, int64_t end, const S* grad_y,
                                const Tap* taps, S* grad_x) {
   constexpr int L = kLanes<T>;
-  const typename first_integers<L>::type lanes;
-  // Copies of what a store to grad_x might change, for all that the compiler knows: 5% of the time.
+  // Copies of what a store to grad_x might change, for all that the compiler knows: 15% of the time.
   int64_t from[Rows ? Rows : 1], first[Rows ? Rows : 1];
-  for (int i = 0; i < Rows; ++i) from[i] = s.from[i], first[i] = s.first[i];
+  for (int i = 0; i < Rows; ++i) from[i] = s.from[i], first[i] = 3 * i;
   const auto down = [&](int64_t i) {
     return add_down<Rows>(Rows ? from : s.from, Rows ? first : s.first, rows, 3, i, L, grad_y, taps);
   };
   Down<T> before = down(begin - L), here = down(begin);
-  for (int64_t i = begin; i < end; i += L) {
+  int64_t i = begin;
+#pragma GCC unroll 3
+  for (; i + L <= end; i += L) {
     const Down<T> after = down(i + L);
-    Vector<T> sum = add_where_tap<T>(Vector<T>{}, lanes_ahead<1>(here.tap, after.tap, lanes), 0,
-                                     lanes_ahead<1>(here.sum, after.sum, lanes));
-    sum = add_where_tap<T>(sum, here.tap, 1, here.sum);
-    sum = add_where_tap<T>(sum, lanes_ahead<L - 1>(before.tap, here.tap, lanes), 2,
-                           lanes_ahead<L - 1>(before.sum, here.sum, lanes));
-    store_part(grad_x + i, sum, int(smaller(L, end - i)));
+    store_part(grad_x + i, along_3_taps<T>(before, here, after), L);
     before = here, here = after;
   }
+  if (i < end) store_part(grad_x + i, along_3_taps<T>(before, here, down(i + L)), int(end - i));
 }
 
 // Where there is a window for each element of x, at stride 1, grad_x is one run of elements, as if it had no rows: a
