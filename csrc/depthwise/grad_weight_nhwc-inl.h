@@ -1,5 +1,5 @@
 // The weight gradient in channels_last: lanes are channels, and each task sums rows of its own.
-#include "common/ahead-inl.h"
+#include "depthwise/ahead-inl.h"
 
 namespace torchconv::ISA_NS {
 

@@ -1,6 +1,6 @@
 // channels_last: lanes are channels, and a block is kBlock places of a row. Weights are packed tap by tap, all channels
 // of a tap side by side.
-#include "common/ahead-inl.h"
+#include "depthwise/ahead-inl.h"
 
 namespace torchconv::ISA_NS {
 

@@ -1,4 +1,5 @@
-// Grouped convolution with few channels per group, summed directly: matrices of 4 x 4 fill no register tile of a product.
+// Grouped convolution with few channels per group, summed directly: matrices of 4 x 4 fill no register tile of a
+// product.
 #pragma once
 #include "common/problem.h"
 

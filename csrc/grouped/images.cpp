@@ -14,15 +14,13 @@ void run_images(const ConvProblem& p, const ConvOperands& o) {
 }
 
 int64_t images_workspace(const ConvProblem& p) {
-  return dispatch_dtype(p.dtype, [&](auto s) {
-    return TORCHCONV_DISPATCH_ISA(p.isa, images_workspace<decltype(s)>, images_of(p));
-  });
+  return dispatch_dtype(
+      p.dtype, [&](auto s) { return TORCHCONV_DISPATCH_ISA(p.isa, images_workspace<decltype(s)>, images_of(p)); });
 }
 
 int64_t pack_bytes_fwd(const ConvProblem& p) {
-  return dispatch_dtype(p.dtype, [&](auto s) {
-    return TORCHCONV_DISPATCH_ISA(p.isa, packed_bytes<decltype(s)>, images_of(p));
-  });
+  return dispatch_dtype(p.dtype,
+                        [&](auto s) { return TORCHCONV_DISPATCH_ISA(p.isa, packed_bytes<decltype(s)>, images_of(p)); });
 }
 
 void pack_fwd(const ConvProblem& p, const void* w, void* to) {

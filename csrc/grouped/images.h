@@ -1,13 +1,13 @@
 // The two passes whose result is an image: y from x, and grad_x from grad_y.
 #pragma once
-#include "grouped/units.h"
+#include "grouped/strips.h"
 
 namespace torchconv::grouped {
 
 struct Images {
   Axis h, w;
-  int64_t N, groups, sources, results;      // channels of each group
-  int64_t w_group, w_source, w_result;      // strides of the weights
+  int64_t N, groups, sources, results;  // channels of each group
+  int64_t w_group, w_source, w_result;  // strides of the weights
   int64_t w_r, w_s;
   int threads;
   bool nhwc, packed;

@@ -29,10 +29,10 @@ void add_grouped_rows() {
   using namespace grouped;
   add_row({"grouped", Pass::fwd, Device::cpu, supports, cost, error, workspace_fwd, run_fwd, true, true, pack_bytes_fwd,
            pack_fwd});
-  add_row({"grouped", Pass::grad_input, Device::cpu, supports, cost, error, workspace_grad_input, run_grad_input,
-           true});
-  add_row({"grouped", Pass::grad_weight, Device::cpu, supports, cost, error, workspace_grad_weight, run_grad_weight,
-           true});
+  add_row(
+      {"grouped", Pass::grad_input, Device::cpu, supports, cost, error, workspace_grad_input, run_grad_input, true});
+  add_row(
+      {"grouped", Pass::grad_weight, Device::cpu, supports, cost, error, workspace_grad_weight, run_grad_weight, true});
 }
 
 }  // namespace torchconv

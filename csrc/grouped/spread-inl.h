@@ -5,6 +5,8 @@ namespace torchconv::ISA_NS {
 
 using grouped::Units;
 
+// Places of a block: as many as divide the maps of most networks.
+constexpr int kPlaces = 7;
 // Baseline vectors are permuted lane by lane in memory: groups do not stand together there.
 constexpr bool kCanSpread = TORCHCONV_ISA >= 1;
 
@@ -19,15 +21,15 @@ TORCHCONV_INLINE void index_sources(const Units& u, Index<T> (&index)[kLanes<T>]
     for (int64_t l = 0; l < kLanes<T>; ++l) index[i][l] = smaller(l / u.results * u.results + i, kLanes<T> - 1);
 }
 
-// I sources at a place, one in each vector; the first is at `src`, or in the vector there.
-template <int I, bool spread, class T>
-TORCHCONV_INLINE void load_sources(const T* src, const Index<T> (&index)[I], Vector<T> (&x)[I]) {
-  Vector<T> all{};
-  if (spread) all = load(src);
-#pragma GCC unroll 4
-  for (int i = 0; i < I; ++i) {
-    x[i] = spread ? __builtin_shuffle(all, index[i]) : broadcast(src + i);
-    keep_in_register(x[i]);
+// The vector of sources at src, permuted, or the one source there.
+template <bool spread, class T>
+TORCHCONV_INLINE Vector<T> spread_source(const T* src, const Index<T>& index) {
+  if constexpr (spread) {
+    Vector<T> x = __builtin_shuffle(load(src), index);
+    keep_in_register(x);
+    return x;
+  } else {
+    return broadcast(src);
   }
 }
 

@@ -1,6 +1,6 @@
 // The pass whose result is weights.
 #pragma once
-#include "grouped/units.h"
+#include "grouped/strips.h"
 
 namespace torchconv::grouped {
 
