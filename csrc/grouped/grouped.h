@@ -5,6 +5,9 @@
 
 namespace torchconv::grouped {
 
+// Channels of a group, in and out.
+constexpr int64_t kMostChannels = 32;
+
 void run_fwd(const ConvProblem&, const ConvOperands&);
 void run_grad_input(const ConvProblem&, const ConvOperands&);
 void run_grad_weight(const ConvProblem&, const ConvOperands&);
@@ -16,8 +19,5 @@ int64_t pack_bytes_fwd(const ConvProblem&);
 int64_t workspace_fwd(const ConvProblem&);
 int64_t workspace_grad_input(const ConvProblem&);
 int64_t workspace_grad_weight(const ConvProblem&);
-
-// How many lanes of vectors a multiply-add works on for each that counts; infinity without need of it.
-double lanes_per_result(const ConvProblem&);
 
 }  // namespace torchconv::grouped
