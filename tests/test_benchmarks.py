@@ -288,7 +288,8 @@ def test_depthwise_shapes_give_the_figures_that_bars_name():
 def test_grouped_shapes_are_the_networks_own_and_give_the_figures_that_bars_name():
     shapes = harness.read_shapes("grouped")
     assert all(s.name.startswith(f"g{s.C // s.groups}_") for s in shapes)
-    resnext = {(*s.x_size, *s.w_size, s.stride): s.count for s in harness.read_shapes("resnext50_32x4d") if s.groups > 1}
+    network = harness.read_shapes("resnext50_32x4d")
+    resnext = {(*s.x_size, *s.w_size, s.stride): s.count for s in network if s.groups > 1}
     listed = {(*s.x_size, *s.w_size, s.stride): s.count for s in shapes if s.groups == 32}
     assert listed.items() <= resnext.items() and len(listed) == 5
     kinds = {s.name.split("_")[0] for s in shapes}

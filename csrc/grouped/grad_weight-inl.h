@@ -2,9 +2,11 @@
 // grad_w[k][c][r][s] = sum over the places of grad_y's channel k times x's channel c of the same group, under (r, s).
 #include "grouped/products-inl.h"
 #include "grouped/planes-inl.h"
+#include "grouped/ahead-inl.h"
 
 namespace torchconv::ISA_NS {
 
+using grouped::Strip;
 using grouped::Weights;
 
 template <class T>
@@ -25,7 +27,7 @@ struct GradPieces {
     constexpr int L = kLanes<T>;
     each = u.blocks * g.taps() * g.sources * L;
     parts = g.threads == 1 ? 1 : smaller(g.N * strips.count, ceil_div(4 * g.threads, strips.chunks));
-    x_unit = strips.source_size(u, 0), y_unit = strips.rows * g.w.out * u.blocks * L;
+    x_unit = strips.source_size(u, 0), y_unit = ((strips.rows * g.w.out * u.blocks) | 1) * L;
     sums_bytes = round_up(u.count * parts * each * int64_t(sizeof(T)), 64);
     own = round_up(strips.units * (x_unit + y_unit) * int64_t(sizeof(T)), 64);
   }
@@ -35,25 +37,28 @@ struct GradPieces {
 // Short rows are worked on together, so that sums stay in registers for longer.
 TORCHCONV_INLINE int64_t rows_at_once(const Weights& g) { return larger(1, 56 / g.w.out); }
 
-// Rows [begin, end) of grad_y of a unit, of which `begin` stands at y, and x from row first_row on at x.
+// A strip of grad_y of a unit at y, and of x at x.
 template <class T>
-static void sum_rows_of_unit(const Weights& g, const Units& u, int64_t width, const Index<T>* index, const T* x,
-                             int64_t first_row, const T* y, int64_t begin, int64_t end, T* sums) {
+static void sum_strip_of_unit(const Weights& g, const Units& u, int64_t width, const Index<T>* index, const T* x,
+                              const T* y, const Strip& strip, T* sums, Ahead& next_x, Ahead& next_y) {
   constexpr int L = kLanes<T>;
   const Phase down = g.h.phase(0), across = g.w.phase(0);
-  const auto run = pick_products<T>(across, u.spread());
+  const auto run = pick_products<T>(across, spread_of<T>(u));
   const int64_t at_once = rows_at_once(g), x_step = u.planes * L, y_step = u.blocks * L;
   const int64_t x_row = width * x_step, y_row = g.w.out * y_step;
-  for (int64_t from = begin; from < end; from += at_once)
+  for (int64_t from = strip.to.begin; from < strip.to.end; from += at_once) {
+    next_x.fetch(), next_y.fetch();
     for (int64_t b = 0; b < u.blocks; ++b)
       for (int64_t r = 0; r < g.h.kernel; ++r) {
         const Range inside = places_inside(down, r, g.h.in);
-        const int64_t first = larger(from, inside.begin), last = smaller(smaller(from + at_once, end), inside.end);
+        const int64_t first = larger(from, inside.begin),
+                      last = smaller(smaller(from + at_once, strip.to.end), inside.end);
         if (first >= last) continue;
-        run({x + (down.source(first, r) - first_row) * x_row, y + (first - begin) * y_row + b * L, last - first,
-             down.stride * x_row, y_row, x_step, y_step, g.w.out, across.stride, across.dil, across.taps, g.sources,
-             u.sources_in_plane(), index, sums + (b * g.h.kernel + r) * g.w.kernel * g.sources * L});
+        run({x + (down.source(first, r) - strip.from.begin) * x_row, y + (first - strip.to.begin) * y_row + b * L,
+             last - first, down.stride * x_row, y_row, x_step, y_step, g.w.out, across.stride, across.dil, across.taps,
+             g.sources, u.sources_in_plane(), index, sums + (b * g.h.kernel + r) * g.w.kernel * g.sources * L});
       }
+  }
 }
 
 // One unit's weights, from the sums of all parts.
@@ -83,30 +88,32 @@ static void run_grad_weight(const Weights& g, const S* x, const S* grad_y, S* gr
   const int64_t C = g.groups * g.sources, K = g.groups * g.results, all = g.N * strips.count;
   const int64_t x_plane = g.h.in * g.w.in, y_plane = g.h.out * g.w.out;
   const auto sums_of = [&](int64_t unit, int64_t part) { return (T*)workspace + (unit * s.parts + part) * s.each; };
+  const auto source_at = [&](int64_t unit, int64_t m, int l) { return u.source_at(unit, m, l); };
+  const auto result_at = [&](int64_t unit, int64_t b, int l) { return u.result_at(unit, b, l); };
   parallel_tasks(strips.chunks * s.parts, g.threads, [&](int64_t task, int thread) {
-    const int64_t first = task / s.parts * strips.units, part = task % s.parts;
-    const Range units{first, smaller(first + strips.units, u.count)};
+    const int64_t chunk = task / s.parts, part = task % s.parts, last = (part + 1) * all / s.parts;
     T* at = (T*)((char*)workspace + s.sums_bytes + thread * s.own);
-    const Planes<T> from_x{at,
-                           strips.pad,
-                           strips.width,
-                           s.x_unit,
-                           u.planes,
-                           u.together * u.sources,
-                           !u.spread() || u.sources == u.results};
+    const bool neighbours = !u.spread() || u.sources == u.results;
+    const Planes<T> from_x{at, strips.pad, strips.width, s.x_unit, u.planes, u.together * u.sources, neighbours};
     const Planes<T> from_y{at + strips.units * s.x_unit, 0, g.w.out, s.y_unit, u.blocks, u.together * u.results, true};
-    for (int64_t unit = first; unit < units.end; ++unit) __builtin_memset(sums_of(unit, part), 0, s.each * sizeof(T));
-    for (int64_t i = part * all / s.parts; i < (part + 1) * all / s.parts; ++i) {
-      const int64_t n = i / strips.count, begin = i % strips.count * strips.rows;
-      const int64_t end = smaller(begin + strips.rows, g.h.out);
-      const Range rows = rows_between(g.h, begin, end);
-      gather(from_x, g.nhwc, x + n * C * x_plane, C, g.h.in, g.w.in, rows, units,
-             [&](int64_t unit, int64_t m, int l) { return u.source_at(unit, m, l); });
-      gather(from_y, g.nhwc, grad_y + n * K * y_plane, K, g.h.out, g.w.out, Range{begin, end}, units,
-             [&](int64_t unit, int64_t b, int l) { return u.result_at(unit, b, l); });
-      for (int64_t unit = first; unit < units.end; ++unit)
-        sum_rows_of_unit<T>(g, u, strips.width, index, from_x.to + (unit - first) * s.x_unit, rows.begin,
-                            from_y.to + (unit - first) * s.y_unit, begin, end, sums_of(unit, part));
+    for (int64_t unit = chunk * strips.units; unit < smaller((chunk + 1) * strips.units, u.count); ++unit)
+      __builtin_memset(sums_of(unit, part), 0, s.each * sizeof(T));
+    for (int64_t i = part * all / s.parts; i < last; ++i) {
+      const Strip strip = strips.at(g.h, u, i / strips.count, chunk, i % strips.count);
+      gather(from_x, g.nhwc, x + strip.n * C * x_plane, C, g.h.in, g.w.in, strip.from, strip.units, source_at);
+      gather(from_y, g.nhwc, grad_y + strip.n * K * y_plane, K, g.h.out, g.w.out, strip.to, strip.units, result_at);
+      Ahead next_x, next_y;
+      if (g.nhwc && i + 1 < last) {
+        const Strip next = strips.at(g.h, u, (i + 1) / strips.count, chunk, (i + 1) % strips.count);
+        const int64_t times = strip.units.size() * ceil_div(strip.to.size(), rows_at_once(g));
+        next_x = Ahead(from_x, x + next.n * C * x_plane, g.N, C, g.h.in, g.w.in, next.from, next.units, times);
+        next_y = Ahead(from_y, grad_y + next.n * K * y_plane, g.N, K, g.h.out, g.w.out, next.to, next.units, times);
+      }
+      for (int64_t unit = strip.units.begin; unit < strip.units.end; ++unit) {
+        const int64_t j = unit - strip.units.begin;
+        sum_strip_of_unit<T>(g, u, strips.width, index, from_x.to + j * s.x_unit, from_y.to + j * s.y_unit, strip,
+                             sums_of(unit, part), next_x, next_y);
+      }
     }
   });
   const int threads = u.count * s.parts * s.each < 65536 ? 1 : g.threads;  // less is added before another thread wakes

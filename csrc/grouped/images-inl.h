@@ -1,10 +1,12 @@
 // Included once per instruction set by images.cpp.
 #include "grouped/sums-inl.h"
 #include "grouped/planes-inl.h"
+#include "grouped/ahead-inl.h"
 
 namespace torchconv::ISA_NS {
 
 using grouped::Images;
+using grouped::Strip;
 
 template <class T>
 static Units units_of(const Images& g) {
@@ -77,30 +79,31 @@ static void pack_bias(const Units& u, const S* bias, T* to) {
       }
 }
 
-// The results of one unit in rows [begin, end) of an image, whose sources stand at `src`, from row first_row on. `to`
-// is the unit's first result in the first place of row `begin`; places are to_step apart, rows to_row, blocks a vector.
+// The results of one unit in a strip, whose sources stand at `src`. `to` is the unit's first result in the first place;
+// places are to_step apart, blocks a vector.
 template <class D, class S, class T = Compute<S>>
 static void sum_unit(const Images& g, const Units& u, const ImagePieces<S>& s, const Index<T>* index, const T* weights,
-                     int64_t unit, const T* src, int64_t first_row, int64_t begin, int64_t end, const Finish<D>& after,
-                     D* to, int64_t to_step, bool stream) {
+                     int64_t unit, const Strip& strip, const T* src, const Finish<D>& after, D* to, int64_t to_step,
+                     bool stream, Ahead& next) {
   constexpr int L = kLanes<T>;
   const int64_t w_step = g.sources * L, step = u.planes * L, row = s.strips.width * step;
   PlaceBlock<D> b{s.rows, 0, 0, 0, {}, nullptr, nullptr, 0, 0, 0, stream, &after};
   for (int64_t down = 0; down < g.h.phases(); ++down)
     for (int64_t phase = 0; phase < g.w.phases(); ++phase) {
       const Phase f = g.h.phase(down), across = g.w.phase(phase);
-      const Range places = places_between(f, begin, end);
-      const auto run = pick_sum<D>(across, u.spread());
+      const Range places = places_between(f, strip.to.begin, strip.to.end);
+      const auto run = pick_sum<D>(across, spread_of<T>(u));
       b.taps = {step,      across.stride,        across.dil, across.taps, across.tap_step * w_step,
                 g.sources, u.sources_in_plane(), index};
       b.to_step = across.every * to_step;
       for (int64_t t = places.begin; t < places.end; ++t) {
         const Range inside = taps_inside(f, t, g.h.in);
         for (int64_t i = inside.begin; i < inside.end; ++i)
-          s.rows[i - inside.begin] = {src + (f.source(t, i) - first_row) * row,
+          s.rows[i - inside.begin] = {src + (f.source(t, i) - strip.from.begin) * row,
                                       weights + (f.tap + i * f.tap_step) * g.w.kernel * w_step};
         b.row_taps = inside.size();
-        D* to_row = to + (f.begin + t * f.every - begin) * g.w.out * to_step;
+        next.fetch();
+        D* to_row = to + (f.begin + t * f.every - strip.to.begin) * g.w.out * to_step;
         for (int64_t block = 0; block < u.blocks; ++block) {
           b.bias = s.bias + (unit * u.blocks + block) * L, b.lanes = int(u.results_in(unit, block));
           b.w_at = block * s.block + across.tap * w_step;
@@ -131,38 +134,41 @@ static void run_images(const Images& g, const ConvOperands& o) {
   const Finish<T> later({}, nullptr, nullptr);  // NCHW: once turned back
   const int64_t sources = g.groups * g.sources, results = g.groups * g.results;
   const int64_t src_plane = g.h.in * g.w.in, to_plane = g.h.out * g.w.out;
+  const bool stream = g.stream && sizeof(S) * L == 64;  // parts of cache lines would each go to memory
+  const auto source_at = [&](int64_t unit, int64_t m, int l) { return u.source_at(unit, m, l); };
+  const auto strip_at = [&](int64_t i) {
+    return strips.at(g.h, u, i / (strips.chunks * strips.count), i / strips.count % strips.chunks, i % strips.count);
+  };
   const int64_t all = g.N * strips.chunks * strips.count, tasks = smaller(all, 4 * g.threads);
   parallel_tasks(tasks, g.threads, [&](int64_t task, int thread) {
     const ImagePieces<S> s(g, u, o.workspace, thread);
-    const Planes<T> planes{s.src,
-                           strips.pad,
-                           strips.width,
-                           s.unit_size,
-                           u.planes,
-                           u.together * u.sources,
-                           !u.spread() || u.sources == u.results};
-    for (int64_t i = task * all / tasks; i < (task + 1) * all / tasks; ++i) {
-      const int64_t n = i / (strips.chunks * strips.count), first = i / strips.count % strips.chunks * strips.units;
-      const int64_t begin = i % strips.count * strips.rows, end = smaller(begin + strips.rows, g.h.out);
-      const Range rows = rows_between(g.h, begin, end), units{first, smaller(first + strips.units, u.count)};
-      gather(planes, g.nhwc, (const S*)o.a + n * src_plane * sources, sources, g.h.in, g.w.in, rows, units,
-             [&](int64_t unit, int64_t m, int l) { return u.source_at(unit, m, l); });
-      S* image = (S*)o.out + n * to_plane * results;
-      for (int64_t unit = first; unit < units.end; ++unit) {
-        const T *src = s.src + (unit - first) * s.unit_size, *w = weights + unit * u.blocks * s.block;
+    const bool neighbours = !u.spread() || u.sources == u.results;
+    const Planes<T> planes{s.src, strips.pad, strips.width, s.unit_size, u.planes, u.together * u.sources, neighbours};
+    const auto image_at = [&](int64_t n) { return (const S*)o.a + n * src_plane * sources; };
+    const int64_t last = (task + 1) * all / tasks;
+    for (int64_t i = task * all / tasks; i < last; ++i) {
+      const Strip strip = strip_at(i), after_it = strip_at(smaller(i + 1, last - 1));
+      gather(planes, g.nhwc, image_at(strip.n), sources, g.h.in, g.w.in, strip.from, strip.units, source_at);
+      Ahead next;
+      if (g.nhwc && i + 1 < last)
+        next = Ahead(planes, image_at(after_it.n), g.N, sources, g.h.in, g.w.in, after_it.from, after_it.units,
+                     strip.units.size() * strip.to.size());
+      S* to = (S*)o.out + strip.n * to_plane * results;
+      for (int64_t unit = strip.units.begin; unit < strip.units.end; ++unit) {
+        const T *src = s.src + (unit - strip.units.begin) * s.unit_size, *w = weights + unit * u.blocks * s.block;
+        const int64_t first = u.first_result(unit, 0), pixel = strip.to.begin * g.w.out;
         if (g.nhwc) {
-          sum_unit<S>(g, u, s, index, w, unit, src, rows.begin, begin, end, after,
-                      image + begin * g.w.out * results + u.first_result(unit, 0), results, g.stream);
+          sum_unit<S>(g, u, s, index, w, unit, strip, src, after, to + pixel * results + first, results, stream, next);
           continue;
         }
-        sum_unit<T, S>(g, u, s, index, w, unit, src, rows.begin, begin, end, later, s.to, u.blocks * L, false);
+        sum_unit<T, S>(g, u, s, index, w, unit, strip, src, later, s.to, u.blocks * L, false, next);
         for (int64_t b = 0; b < u.blocks; ++b)
-          turn_back(s.to + b * L, u.blocks * L, (end - begin) * g.w.out, to_plane, u.results_in(unit, b),
-                    image + u.first_result(unit, b) * to_plane + begin * g.w.out,
+          turn_back(s.to + b * L, u.blocks * L, strip.to.size() * g.w.out, to_plane, u.results_in(unit, b),
+                    to + (first + b * L) * to_plane + pixel, stream,
                     [&](const S* at, Vector<T> sum, int lanes) { return finished(after, at, sum, lanes); });
       }
     }
-    if (g.stream && g.nhwc) stream_fence();
+    if (stream) stream_fence();
   });
 }
 

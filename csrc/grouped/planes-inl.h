@@ -54,9 +54,10 @@ static void turn_rows(const Planes<T>& p, const S* const* lane, int64_t pixel, i
 }
 
 // And back: `pixels` vectors, step apart, to channels `plane` pixels apart, after finish(where it goes, vector, lanes).
+// Whole cache lines go past the caches where `past_caches` says so.
 template <class S, class F, class T = Compute<S>>
 TORCHCONV_INLINE void turn_back(const T* from, int64_t step, int64_t pixels, int64_t plane, int64_t channels, S* to,
-                                const F& finish) {
+                                bool past_caches, const F& finish) {
   constexpr int L = kLanes<T>;
   for (int64_t p = 0; p < pixels; p += L) {
     const int count = int(smaller(L, pixels - p));
@@ -66,7 +67,13 @@ TORCHCONV_INLINE void turn_back(const T* from, int64_t step, int64_t pixels, int
     transpose_registers<T>(v);
 #pragma GCC unroll 16
     for (int i = 0; i < L; ++i)
-      if (S* at = to + i * plane + p; i < channels) store_part(at, finish(at, v[i], count), count);
+      if (S* at = to + i * plane + p; i < channels) {
+        const Vector<T> result = finish(at, v[i], count);
+        if (past_caches && count == L && stream_aligned(at))
+          stream(at, result);
+        else
+          store_part(at, result, count);
+      }
   }
 }
 

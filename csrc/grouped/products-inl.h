@@ -23,7 +23,7 @@ struct GradRows {
 };
 
 // U places under J taps. Stride: 1 or 2, without dilation; or 0 for any stride and dilation.
-template <int J, int Stride, int I, int U, bool spread, class T>
+template <int J, int Stride, int I, int U, Spread spread, class T>
 TORCHCONV_INLINE void add_places(const GradRows<T>& g, const T* x, const T* y, const Index<T> (&index)[I],
                                  Vector<T> (&sum)[J][I]) {
   Vector<T> grad[U];
@@ -34,7 +34,7 @@ TORCHCONV_INLINE void add_places(const GradRows<T>& g, const T* x, const T* y, c
     for (int j = 0; j < (U - 1) * Stride + J; ++j, x += g.x_step)
 #pragma GCC unroll 4
       for (int i = 0; i < I; ++i) {
-        const Vector<T> source = spread_source<spread>(spread ? x : x + i, index[i]);
+        const Vector<T> source = spread_source<spread>(spread != Spread::none ? x : x + i, index[i]);
 #pragma GCC unroll 16
         for (int u = 0; u < U; ++u)
           if (const int t = j - u * Stride; t >= 0 && t < J) sum[t][i] += source * grad[u];
@@ -46,13 +46,14 @@ TORCHCONV_INLINE void add_places(const GradRows<T>& g, const T* x, const T* y, c
       for (int t = 0; t < J; ++t) {
         const T* at = x + (u * g.stride + t * g.dil) * g.x_step;
 #pragma GCC unroll 4
-        for (int i = 0; i < I; ++i) sum[t][i] += spread_source<spread>(spread ? at : at + i, index[i]) * grad[u];
+        for (int i = 0; i < I; ++i)
+          sum[t][i] += spread_source<spread>(spread != Spread::none ? at : at + i, index[i]) * grad[u];
       }
   }
 }
 
 // All places of all rows, for taps [t, t + J) and I sources: the i-th of plane m and those after it.
-template <int J, int Stride, int I, bool spread, class T>
+template <int J, int Stride, int I, Spread spread, class T>
 TORCHCONV_INLINE void add_rows(const GradRows<T>& g, int64_t t, int64_t m, int64_t i) {
   constexpr int L = kLanes<T>, U = kGradPlaces;
   const int64_t stride = Stride ? Stride : g.stride, dil = Stride ? 1 : g.dil;
@@ -61,12 +62,12 @@ TORCHCONV_INLINE void add_rows(const GradRows<T>& g, int64_t t, int64_t m, int64
   T* to = g.sums + (t * g.sources + m * g.in_plane + i) * L;
 #pragma GCC unroll 4
   for (int k = 0; k < I; ++k) {
-    index[k] = g.index[spread ? i + k : 0];
+    index[k] = g.index[spread != Spread::none ? i + k : 0];
 #pragma GCC unroll 4
     for (int j = 0; j < J; ++j) sum[j][k] = load(to + (j * g.sources + k) * L);
   }
   for (int64_t row = 0; row < g.rows; ++row) {
-    const T* x = g.x + row * g.x_row + t * dil * g.x_step + (spread ? m * L : i);
+    const T* x = g.x + row * g.x_row + t * dil * g.x_step + (spread != Spread::none ? m * L : i);
     const T* y = g.y + row * g.y_row;
     int64_t u = 0;
     for (; u + U <= g.count; u += U, x += U * stride * g.x_step, y += U * g.y_step)
@@ -81,7 +82,7 @@ TORCHCONV_INLINE void add_rows(const GradRows<T>& g, int64_t t, int64_t m, int64
 }
 
 // All sources, for taps [t, t + J).
-template <int J, int Stride, bool spread, class T>
+template <int J, int Stride, Spread spread, class T>
 static void add_taps(const GradRows<T>& g, int64_t t) {
   for (int64_t m = 0; m * g.in_plane < g.sources; ++m) {
     const int64_t count = smaller(g.in_plane, g.sources - m * g.in_plane);
@@ -92,7 +93,7 @@ static void add_taps(const GradRows<T>& g, int64_t t) {
   }
 }
 
-template <int Stride, bool spread, class T>
+template <int Stride, Spread spread, class T>
 static void add_products(const GradRows<T>& g) {
   int64_t t = 0;
   for (; t + 3 <= g.taps; t += 3) add_taps<3, Stride, spread>(g, t);
@@ -100,11 +101,12 @@ static void add_products(const GradRows<T>& g) {
 }
 
 template <class T>
-static auto pick_products(const Phase& across, bool spread) -> void (*)(const GradRows<T>&) {
+static auto pick_products(const Phase& across, Spread spread) -> void (*)(const GradRows<T>&) {
   const int stride = (across.dil != 1 && across.taps > 1) || across.stride > 2 ? 0 : int(across.stride);
   const auto of = [&](auto s) {
-    constexpr int Stride = decltype(s)::value;
-    return spread ? add_products<Stride, kCanSpread, T> : add_products<Stride, false, T>;
+    return with_spread(spread, [](auto how) -> void (*)(const GradRows<T>&) {
+      return add_products<decltype(s)::value, Spread(decltype(how)::value), T>;
+    });
   };
   return stride == 0 ? of(integer<0>()) : stride == 1 ? of(integer<1>()) : of(integer<2>());
 }

@@ -41,20 +41,25 @@ static std::string supports(const ConvProblem& p) {
 }
 
 // Measured on a Zen 4 at 3.7 GHz, by thread: seconds for a vector of products under taps that share what they load, and
-// under others; and to bring a vector into the workspace or back. Every operand is moved once at 8 GB/s.
+// under others; to start a block of 7 places; to bring a vector into the workspace or back; and to pack a weight or
+// write one. Every operand is moved once at 8 GB/s.
 static double cost(const ConvProblem& p) {
   const Units u = units_of(p);
   const bool adjoint = p.pass == Pass::grad_input, of_weights = p.pass == Pass::grad_weight;
-  const double product = p.isa >= Isa::avx512 ? 0.33e-9 : p.isa == Isa::avx2 ? 0.2e-9 : 0.4e-9;
-  const bool shared = p.S >= 3 && p.dil_w == 1 && p.stride_w <= 2;
+  const double product = p.isa >= Isa::avx512 ? 0.29e-9 : p.isa == Isa::avx2 ? 0.25e-9 : 0.4e-9;
+  const bool shared = (adjoint ? p.S / p.stride_w : p.S) >= 3 && p.dil_w == 1 && p.stride_w <= 2;
+  const double phases = adjoint ? double(p.stride_h * p.stride_w) : 1, units = double(u.count * u.blocks);
   const int64_t Q = adjoint ? (p.W + p.stride_w - 1) / p.stride_w : p.Q;
-  const double across = of_weights ? double(Q) : std::ceil(double(Q) / 7) * 7;
-  const double places = double(p.N) * (adjoint ? double(p.H) / double(p.stride_h) : double(p.P)) * across;
-  const double products = places * double(p.R * p.S * u.sources * u.count * u.blocks) * (shared ? 1 : 1.4);
-  const double source = double(p.N) * (adjoint ? double(p.P * p.Q) : double(p.H * p.W)) * double(u.planes * u.count);
-  const double result = double(p.N) * (adjoint ? double(p.H * p.W) : double(p.P * p.Q)) * double(u.blocks * u.count);
-  const double turned = p.layout == Layout::nchw ? 2.2e-9 : 1e-9;
-  const double work = products * product + (source + result) * turned;
+  const double rows = double(p.N) * double(adjoint ? p.H : p.P) * (adjoint ? double(p.stride_w) : 1);
+  const double blocks = rows * std::ceil(double(Q) / 7) * units,
+               places = of_weights ? rows * double(Q) * units : 7 * blocks;
+  const double products = places * double(p.R * p.S * u.sources) / phases * (shared ? 1 : 1.4);
+  const double x = double(p.N * p.H * p.W), y = double(p.N * p.P * p.Q);
+  const double vectors =
+      ((adjoint ? y : x) * double(u.planes) + (adjoint ? x : y) * double(u.blocks)) * double(u.count);
+  const double weights = p.packed ? 0 : units * double(u.lanes * u.sources * p.R * p.S);
+  const double work = products * product + blocks * (of_weights ? 5e-9 : 25e-9) +
+                      vectors * (p.layout == Layout::nchw ? 2.2e-9 : 1e-9) + weights * 0.5e-9;
   const double moved = double(p.N) * p.x_stride_n() + double(p.N) * p.y_stride_n();
   return 5e-6 + work / double(useful_threads(p.macs(), p.threads)) + moved * double(itemsize(p.dtype)) / 8e9;
 }

@@ -8,6 +8,12 @@ namespace torchconv::grouped {
 // Of one thread, so that it stays in an L2 cache of 512 KiB; and what supports() refuses beyond.
 constexpr int64_t kStripBytes = 384 << 10, kMostStripBytes = 8 << 20;
 
+// Rows of the result of some units of an image, and the rows of the source that they take.
+struct Strip {
+  int64_t n;
+  Range units, to, from;
+};
+
 struct Strips {
   int64_t pad, width;     // zeros before a row of the source; places with those and the zeros behind
   int64_t rows, reach;    // of the result that are worked on at a time; of the source that they take
@@ -42,13 +48,21 @@ struct Strips {
     rows = (h.out + count - 1) / count, reach = reach_of(h, rows);
   }
 
+  Strip at(const Axis& h, const Units& u, int64_t n, int64_t chunk, int64_t strip) const {
+    const Range to{strip * rows, std::min((strip + 1) * rows, h.out)};
+    return {n, {chunk * units, std::min((chunk + 1) * units, u.count)}, to, rows_between(h, to.begin, to.end)};
+  }
+
   static int64_t reach_of(const Axis& h, int64_t rows) {
     const int64_t taps = (h.kernel - 1) * h.dil;
     return std::min(h.in, h.adjoint ? (rows + taps) / h.stride + 3 : (rows - 1) * h.stride + taps + 1);
   }
 
-  // Elements of a unit's sources, with room for a whole block of places behind the last; and of its results.
-  int64_t source_size(const Units& u, int64_t places) const { return (reach * width + places) * u.planes * u.lanes; }
+  // Elements of a unit's sources, with room for so many places behind the last. An odd number of vectors, so that
+  // those of one place do not all fall into the same few sets of the L1 cache.
+  int64_t source_size(const Units& u, int64_t places) const {
+    return (((reach * width + places) * u.planes) | 1) * u.lanes;
+  }
 };
 
 }  // namespace torchconv::grouped

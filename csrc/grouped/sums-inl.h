@@ -23,7 +23,7 @@ struct SourceTaps {
 
 // One source under J taps. Taking sources one by one, every sum is added to once in a while: 1.3x of adding all sources
 // of a place to its three sums.
-template <int J, int Stride, bool spread, class T>
+template <int J, int Stride, Spread spread, class T>
 TORCHCONV_INLINE void add_source(const T* src, int64_t step, const T* w, int64_t w_step, const Index<T>& index,
                                  Vector<T> (&sum)[kPlaces]) {
   Vector<T> weight[J];
@@ -39,12 +39,13 @@ TORCHCONV_INLINE void add_source(const T* src, int64_t step, const T* w, int64_t
 }
 
 // All sources under J taps.
-template <int J, int Stride, bool spread, class T>
+template <int J, int Stride, Spread spread, class T>
 TORCHCONV_INLINE void add_sources(const SourceTaps<T>& k, const T* src, int64_t step, const T* w,
                                   Vector<T> (&sum)[kPlaces]) {
   for (int64_t left = k.sources; left > 0; left -= k.in_plane, src += kLanes<T>)
     for (int64_t i = 0; i < smaller(left, k.in_plane); ++i, w += kLanes<T>)
-      add_source<J, Stride, spread>(spread ? src : src + i, step, w, k.w_step, k.index[spread ? i : 0], sum);
+      add_source<J, Stride, spread>(spread != Spread::none ? src : src + i, step, w, k.w_step,
+                                    k.index[spread != Spread::none ? i : 0], sum);
 }
 
 // A block of places of one row, and all that it is summed from.
@@ -62,7 +63,7 @@ struct PlaceBlock {
 };
 
 // Stride: 1 or 2, without dilation; or 0 for any stride and dilation.
-template <int Stride, bool spread, class D, class T = Compute<D>>
+template <int Stride, Spread spread, class D, class T = Compute<D>>
 static void sum_places(const PlaceBlock<D>& b) {
   const SourceTaps<T>& k = b.taps;
   Vector<T> sum[kPlaces] = {};
@@ -86,11 +87,12 @@ static void sum_places(const PlaceBlock<D>& b) {
 }
 
 template <class D>
-static auto pick_sum(const Phase& across, bool spread) -> void (*)(const PlaceBlock<D>&) {
+static auto pick_sum(const Phase& across, Spread spread) -> void (*)(const PlaceBlock<D>&) {
   const int stride = across.dil != 1 || across.taps < 3 || across.stride > 2 ? 0 : int(across.stride);
   const auto of = [&](auto s) {
-    constexpr int Stride = decltype(s)::value;
-    return spread ? sum_places<Stride, kCanSpread, D> : sum_places<Stride, false, D>;
+    return with_spread(spread, [](auto how) -> void (*)(const PlaceBlock<D>&) {
+      return sum_places<decltype(s)::value, Spread(decltype(how)::value), D>;
+    });
   };
   return stride == 0 ? of(integer<0>()) : stride == 1 ? of(integer<1>()) : of(integer<2>());
 }
