@@ -268,3 +268,6 @@ def test_groups_of_few_channels_take_the_grouped_rows():
     wide = torchconv.explain((1, 96, 9, 9), (96, 48, 3, 3), groups=2).rows
     reasons = [row["reason"] for row in wide if row["algo"] == "grouped"]
     assert reasons and all("48 channels and 48 outputs; it takes 2 to 32 of both" in reason for reason in reasons)
+    long = torchconv.explain((1, 8, 1, 300_000), (8, 4, 1, 3), groups=2).rows
+    reasons = [row["reason"] for row in long if row["algo"] == "grouped"]
+    assert reasons and all("MiB; it takes at most 8" in reason for reason in reasons)
