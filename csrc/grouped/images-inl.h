@@ -92,7 +92,8 @@ static void sum_unit(const Images& g, const Units& u, const ImagePieces<S>& s, c
     for (int64_t phase = 0; phase < g.w.phases(); ++phase) {
       const Phase f = g.h.phase(down), across = g.w.phase(phase);
       const Range places = places_between(f, strip.to.begin, strip.to.end);
-      const auto run = pick_sum<D>(across, spread_of<T>(u));
+      const auto few = pick_sum<kPlaces, D>(across, spread_of<T>(u)),
+                 many = pick_sum<kManyPlaces, D>(across, spread_of<T>(u));
       b.taps = {step,      across.stride,        across.dil, across.taps, across.tap_step * w_step,
                 g.sources, u.sources_in_plane(), index};
       b.to_step = across.every * to_step;
@@ -108,11 +109,12 @@ static void sum_unit(const Images& g, const Units& u, const ImagePieces<S>& s, c
           b.bias = s.bias + (unit * u.blocks + block) * L, b.lanes = int(u.results_in(unit, block));
           b.w_at = block * s.block + across.tap * w_step;
           // The last block of places overlaps the one before, so that it is whole.
-          for (int64_t from = 0; from < across.count; from += kPlaces) {
-            const int64_t q = larger(0, smaller(from, across.count - kPlaces));
-            b.src_at = (s.strips.pad + across.source(q, 0)) * step, b.places = smaller(kPlaces, across.count - q);
+          for (int64_t from = 0, count; from < across.count; from += count) {
+            count = from + kManyPlaces <= across.count ? kManyPlaces : kPlaces;
+            const int64_t q = larger(0, smaller(from, across.count - count));
+            b.src_at = (s.strips.pad + across.source(q, 0)) * step, b.places = smaller(count, across.count - q);
             b.to = to_row + (across.begin + q * across.every) * to_step + block * L;
-            run(b);
+            (count == kManyPlaces ? many : few)(b);
           }
         }
       }

@@ -46,7 +46,7 @@ static std::string supports(const ConvProblem& p) {
 static double cost(const ConvProblem& p) {
   const Units u = units_of(p);
   const bool adjoint = p.pass == Pass::grad_input, of_weights = p.pass == Pass::grad_weight;
-  const double product = p.isa >= Isa::avx512 ? 0.29e-9 : p.isa == Isa::avx2 ? 0.25e-9 : 0.4e-9;
+  const double product = p.isa >= Isa::avx512 ? 0.29e-9 : p.isa == Isa::avx2 ? 0.25e-9 : 0.3e-9;
   const bool shared = (adjoint ? p.S / p.stride_w : p.S) >= 3 && p.dil_w == 1 && p.stride_w <= 2;
   const double phases = adjoint ? double(p.stride_h * p.stride_w) : 1, units = double(u.count * u.blocks);
   const int64_t Q = adjoint ? (p.W + p.stride_w - 1) / p.stride_w : p.Q;
@@ -58,7 +58,7 @@ static double cost(const ConvProblem& p) {
   const double vectors =
       ((adjoint ? y : x) * double(u.planes) + (adjoint ? x : y) * double(u.blocks)) * double(u.count);
   const double weights = p.packed ? 0 : units * double(u.lanes * u.sources * p.R * p.S);
-  const double work = products * product + blocks * (of_weights ? 5e-9 : 25e-9) +
+  const double work = products * product + blocks * (of_weights ? 5e-9 : 15e-9) +
                       vectors * (p.layout == Layout::nchw ? 2.2e-9 : 1e-9) + weights * 0.5e-9;
   const double moved = double(p.N) * p.x_stride_n() + double(p.N) * p.y_stride_n();
   return 5e-6 + work / double(useful_threads(p.macs(), p.threads)) + moved * double(itemsize(p.dtype)) / 8e9;

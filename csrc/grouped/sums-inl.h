@@ -21,27 +21,29 @@ struct SourceTaps {
   const Index<T>* index;
 };
 
+// Places of a long block, where a row has as many: half as many starts, permutations and loads of weights.
+constexpr int kManyPlaces = TORCHCONV_ISA >= 2 ? 2 * kPlaces : kPlaces;
+
 // One source under J taps. Taking sources one by one, every sum is added to once in a while: 1.3x of adding all sources
 // of a place to its three sums.
-template <int J, int Stride, Spread spread, class T>
+template <int J, int Stride, Spread spread, int U, class T>
 TORCHCONV_INLINE void add_source(const T* src, int64_t step, const T* w, int64_t w_step, const Index<T>& index,
-                                 Vector<T> (&sum)[kPlaces]) {
+                                 Vector<T> (&sum)[U]) {
   Vector<T> weight[J];
 #pragma GCC unroll 4
   for (int t = 0; t < J; ++t) weight[t] = load(w + t * w_step);
 #pragma GCC unroll 32
-  for (int j = 0; j < (kPlaces - 1) * Stride + J; ++j, src += step) {
+  for (int j = 0; j < (U - 1) * Stride + J; ++j, src += step) {
     const Vector<T> x = spread_source<spread>(src, index);
 #pragma GCC unroll 16
-    for (int u = 0; u < kPlaces; ++u)
+    for (int u = 0; u < U; ++u)
       if (const int t = j - u * Stride; t >= 0 && t < J) sum[u] += x * weight[t];
   }
 }
 
 // All sources under J taps.
-template <int J, int Stride, Spread spread, class T>
-TORCHCONV_INLINE void add_sources(const SourceTaps<T>& k, const T* src, int64_t step, const T* w,
-                                  Vector<T> (&sum)[kPlaces]) {
+template <int J, int Stride, Spread spread, int U, class T>
+TORCHCONV_INLINE void add_sources(const SourceTaps<T>& k, const T* src, int64_t step, const T* w, Vector<T> (&sum)[U]) {
   for (int64_t left = k.sources; left > 0; left -= k.in_plane, src += kLanes<T>)
     for (int64_t i = 0; i < smaller(left, k.in_plane); ++i, w += kLanes<T>)
       add_source<J, Stride, spread>(spread != Spread::none ? src : src + i, step, w, k.w_step,
@@ -63,10 +65,10 @@ struct PlaceBlock {
 };
 
 // Stride: 1 or 2, without dilation; or 0 for any stride and dilation.
-template <int Stride, Spread spread, class D, class T = Compute<D>>
+template <int Stride, Spread spread, int U, class D, class T = Compute<D>>
 static void sum_places(const PlaceBlock<D>& b) {
   const SourceTaps<T>& k = b.taps;
-  Vector<T> sum[kPlaces] = {};
+  Vector<T> sum[U] = {};
   for (int64_t r = 0; r < b.row_taps; ++r) {
     const T *src = b.rows[r].src + b.src_at, *w = b.rows[r].w + b.w_at;
     int64_t t = 0;
@@ -80,18 +82,19 @@ static void sum_places(const PlaceBlock<D>& b) {
   const Vector<T> bias = load(b.bias);
   D* to = b.to;
 #pragma GCC unroll 16
-  for (int u = 0; u < kPlaces; ++u, to += b.to_step) {
+  for (int u = 0; u < U; ++u, to += b.to_step) {
     if (u >= b.places) break;
     finish(after, to, sum[u], bias, b.lanes, b.stream);
   }
 }
 
-template <class D>
+// For blocks of U places.
+template <int U, class D>
 static auto pick_sum(const Phase& across, Spread spread) -> void (*)(const PlaceBlock<D>&) {
   const int stride = across.dil != 1 || across.taps < 3 || across.stride > 2 ? 0 : int(across.stride);
   const auto of = [&](auto s) {
     return with_spread(spread, [](auto how) -> void (*)(const PlaceBlock<D>&) {
-      return sum_places<decltype(s)::value, Spread(decltype(how)::value), D>;
+      return sum_places<decltype(s)::value, Spread(decltype(how)::value), U, D>;
     });
   };
   return stride == 0 ? of(integer<0>()) : stride == 1 ? of(integer<1>()) : of(integer<2>());
