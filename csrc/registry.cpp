@@ -14,6 +14,7 @@ namespace torchconv {
 // In the order in which explain() lists them: each folder under csrc/ adds its own through one function.
 void add_depthwise_rows();
 void add_fft_rows();
+void add_grouped_rows();
 void add_im2col_rows();
 void add_strassen_rows();
 void add_winograd_rows();
@@ -54,6 +55,7 @@ const std::deque<Row>& rows() {
   static const bool filled = [] {
     add_depthwise_rows();
     add_fft_rows();
+    add_grouped_rows();
     add_im2col_rows();
     add_strassen_rows();
     add_winograd_rows();

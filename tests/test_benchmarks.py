@@ -274,7 +274,7 @@ SMALL = {
 }
 
 
-OTHER_SHAPES = re.compile("--shapes (depthwise|large_kernels|dense3x3)")
+OTHER_SHAPES = re.compile("--shapes (depthwise|large_kernels|dense3x3|grouped)")
 
 
 @pytest.mark.parametrize("script", {shlex.split(bar["run"])[0]: None for bar in SETTINGS["bars"]})
@@ -294,6 +294,18 @@ def test_depthwise_shapes_give_the_figures_that_bars_name():
     figures = json.loads(benchmark("conv.py", *shlex.split(arguments)))
     named = {bar["figure"] for bar in SETTINGS["bars"] if "--shapes depthwise" in bar["run"]}
     assert len(named) == 6 and named <= set(figures) and named <= set(figures["clean_samples"])
+
+
+def test_grouped_shapes_are_the_networks_own_and_give_the_figures_that_bars_name():
+    shapes = harness.read_shapes("grouped")
+    assert all(s.name.startswith(f"g{s.C // s.groups}_") for s in shapes)
+    network = harness.read_shapes("resnext50_32x4d")
+    resnext = {(*s.x_size, *s.w_size, s.stride): s.count for s in network if s.groups > 1}
+    listed = {(*s.x_size, *s.w_size, s.stride): s.count for s in shapes if s.groups == 32}
+    assert listed.items() <= resnext.items() and len(listed) == 5
+    kinds = {s.name.split("_")[0] for s in shapes}
+    named = {bar["figure"] for bar in SETTINGS["bars"] if "--shapes grouped" in bar["run"]}
+    assert kinds <= set(conv.KINDS) and named <= {f"{kind}_{pass_}" for kind in kinds for pass_ in ("fwd", "backward")}
 
 
 def test_peers_give_a_figure_for_each_and_say_which_are_missing():

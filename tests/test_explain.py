@@ -259,3 +259,15 @@ def test_depthwise_layers_take_the_depthwise_rows():
     dense = torchconv.explain((2, 32, 9, 9), (32, 4, 3, 3), groups=8).rows
     reasons = [row["reason"] for row in dense if row["algo"] == "depthwise"]
     assert reasons and all("4 channels per group; depthwise means 1" in reason for reason in reasons)
+
+
+def test_groups_of_few_channels_take_the_grouped_rows():
+    x = torch.empty(2, 128, 28, 28).contiguous(memory_format=torch.channels_last)
+    explanation = torchconv.explain(x, (128, 4, 3, 3), padding=1, groups=32)
+    assert all(chosen(explanation, name) == ["grouped"] for name in ("fwd", "grad_input", "grad_weight"))
+    wide = torchconv.explain((1, 96, 9, 9), (96, 48, 3, 3), groups=2).rows
+    reasons = [row["reason"] for row in wide if row["algo"] == "grouped"]
+    assert reasons and all("48 channels and 48 outputs; it takes 2 to 32 of both" in reason for reason in reasons)
+    long = torchconv.explain((1, 8, 1, 300_000), (8, 4, 1, 3), groups=2).rows
+    reasons = [row["reason"] for row in long if row["algo"] == "grouped"]
+    assert reasons and all("MiB; it takes at most 8" in reason for reason in reasons)

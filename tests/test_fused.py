@@ -95,8 +95,16 @@ TILES = [
     ((1, 36, 9, 10), (6, 12, 3, 5), ([1, 1], [1, 0, 2, 2], [1, 1], 3)),
     ((2, 33, 61), (20, 33, 3), ([1], [2, 1], [1], 1)),
 ]
+# Grouped ones: full and partial vectors, several in a group, more sources than results and fewer, strides, strips, 1-D.
+GROUPS = [
+    ((2, 32, 9, 9), (32, 4, 3, 3), ([1, 1], [1] * 4, [1, 1], 8)),
+    ((1, 48, 7, 8), (48, 16, 3, 3), ([2, 2], [1] * 4, [1, 1], 3)),
+    ((1, 40, 9, 20), (15, 8, 2, 3), ([1, 1], [1, 0, 2, 1], [1, 1], 5)),
+    ((2, 6, 70, 65), (12, 2, 3, 3), ([1, 3], [2, 2, 1, 1], [2, 2], 3)),
+    ((2, 21, 31), (60, 7, 4), ([1], [2, 1], [1], 3)),
+]
 CELLS = [(algo, shape) for algo in ("im2col", "reference") for shape in SHAPES] + [("depthwise", s) for s in PLANES]
-CELLS += [("winograd4", shape) for shape in TILES]
+CELLS += [("winograd4", shape) for shape in TILES] + [("grouped", shape) for shape in GROUPS]
 
 
 @pytest.mark.parametrize(("algo", "shape"), CELLS, ids=str)
@@ -142,15 +150,16 @@ def test_empty(size):
 
 @every_dtype
 @pytest.mark.parametrize("layout", ["nchw", "nhwc"])
-@pytest.mark.parametrize("shape", SHAPES, ids=str)
-def test_packed_weights_give_the_same_bits(shape, layout, dtype):
+@pytest.mark.parametrize(("algo", "shape"), [("im2col", s) for s in SHAPES] + [("grouped", s) for s in GROUPS], ids=str)
+def test_packed_weights_give_the_same_bits(algo, shape, layout, dtype):
     x_size, w_size, rest = shape
     x, w = lay_out(torch.randn(x_size).to(dtype), layout), torch.randn(w_size).to(dtype)
-    pack = ops.conv_pack(x, w, *rest, "relu", False, "im2col")
+    pack = ops.conv_pack(x, w, *rest, "relu", False, algo)
+    assert pack.numel() > 0
     for threads in (1, 2):
         torch.set_num_threads(threads)
         y = ops.conv_fused(x, torch.empty_like(w), None, None, pack, *rest, "relu", "auto")
-        assert torch.equal(y, ops.conv_fused(x, w, None, None, None, *rest, "relu", "im2col"))
+        assert torch.equal(y, ops.conv_fused(x, w, None, None, None, *rest, "relu", algo))
 
 
 def test_weights_beyond_the_workspace_limit_pack_whole():

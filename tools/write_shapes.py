@@ -3,7 +3,7 @@
     python tools/write_shapes.py [--check]
 
 Where torchvision has the network, its layers are found by running it on sizes alone; the others follow the tables of
-their papers. benchmarks/shapes/depthwise.txt and wide.txt are written by hand.
+their papers. benchmarks/shapes/depthwise.txt, grouped.txt and wide.txt are written by hand.
 """
 
 import sys

@@ -4,9 +4,6 @@
 
 namespace torchconv::ISA_NS {
 
-using depthwise::Phase;
-using depthwise::Range;
-
 // Places of a block. 7 divides the maps of most networks; with two vectors of channels it makes 14 sums, which with 14
 // weights (7 taps) fit the 32 registers of AVX-512, and with one vector 7 + 7 fit the 16 of AVX2.
 constexpr int kBlock = 7;

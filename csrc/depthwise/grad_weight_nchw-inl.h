@@ -64,7 +64,7 @@ static void grad_weight_nchw(const Weights& g, const S* x, const S* grad_y, S* g
       for (int64_t n = 0; n < g.N; ++n)
         for (int64_t begin = 0; begin < g.h.out; begin += planes.strip) {
           const int64_t end = smaller(begin + planes.strip, g.h.out);
-          const Range source = depthwise::rows_between(g.h, begin, end);
+          const Range source = rows_between(g.h, begin, end);
           const S* y = grad_y + (n * g.K + k) * y_plane + begin * g.w.out;
           cut_rows(planes, g.w.in, x + (n * g.C + k / (g.K / g.C)) * x_plane, source, s.x);
           if constexpr (kComputedAsStored<S>) {

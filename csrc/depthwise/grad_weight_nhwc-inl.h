@@ -3,8 +3,6 @@
 
 namespace torchconv::ISA_NS {
 
-using depthwise::kRowsInL1;
-using depthwise::kStripInL2;
 using depthwise::Weights;
 
 // f(J, Stride, V, whole) as compile-time numbers, for add_products.
@@ -58,7 +56,7 @@ static void sum_rows_of_channels(const Weights& g, const ChannelSums<S>& plan, c
     for (int64_t slot = slots.begin; slot < slots.end; slot += plan.width) {
       const int64_t c = plan.channel(g, slot);
       for (int64_t r = 0; r < g.h.kernel; ++r) {
-        const Range inside = depthwise::places_inside(down, r, g.h.in);
+        const Range inside = places_inside(down, r, g.h.in);
         const int64_t first = larger(p, inside.begin), last = smaller(end, inside.end);
         if (first >= last) continue;
         run({x + down.source(first, r) * x_row + across.first * C + c, grad_y + first * y_row + c, last - first,

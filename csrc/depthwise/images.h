@@ -1,6 +1,6 @@
 // The two passes whose result is an image: y from x, and grad_x from grad_y.
 #pragma once
-#include "depthwise/axis.h"
+#include "common/axis.h"
 
 namespace torchconv::depthwise {
 

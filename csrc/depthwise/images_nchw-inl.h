@@ -87,7 +87,7 @@ static void sum_phase(const Images& g, const Planes& planes, const PixelPieces<S
   };
   if (one_by_one) {
     for (int64_t u = t; u < t + rows; ++u, b.to += to_step) {
-      const Range inside = depthwise::taps_inside(f, u, g.h.in);
+      const Range inside = taps_inside(f, u, g.h.in);
       b.column_taps = 0;
       for (int64_t j = 0; j < g.joined; ++j)
         for (int64_t r = inside.begin; r < inside.end; ++r)
@@ -113,7 +113,7 @@ static void sum_strip(const Images& g, const Planes& planes, const PixelPieces<S
   const Finish<T> later({}, nullptr, nullptr);  // lines are joined first; only grad_input has them
   for (int64_t a = 0; a < g.h.phases(); ++a) {
     const Phase f = g.h.phase(a);
-    const Range places = depthwise::places_between(f, begin, end);
+    const Range places = places_between(f, begin, end);
     for (int64_t from = places.begin; from < places.end; from += kBlock) {
       const int64_t t = larger(places.begin, smaller(from, places.end - kBlock)),
                     rows = smaller(kBlock, places.end - t);
@@ -145,7 +145,7 @@ static void run_images_nchw(const Images& g, const S* src, const S* w, const S* 
     for (int64_t unit = task * units / tasks; unit < (task + 1) * units / tasks; ++unit) {
       const int64_t plane = unit / planes.strips, begin = unit % planes.strips * planes.strip;
       const int64_t end = smaller(begin + planes.strip, g.h.out), n = plane / g.results, o = plane % g.results;
-      const Range source = depthwise::rows_between(g.h, begin, end);
+      const Range source = rows_between(g.h, begin, end);
       for (int64_t j = 0; j < g.joined; ++j) {
         const int64_t from = o * g.joined / g.shared + j;
         cut_rows(planes, g.w.in, src + (n * g.sources + from) * src_plane, source, s.strips + j * s.strip);

@@ -5,8 +5,6 @@
 namespace torchconv::ISA_NS {
 
 using depthwise::Images;
-using depthwise::kRowsInL1;
-using depthwise::kStripInL2;
 
 // The source's rows around one row of the result, and a block of places in it.
 template <class S, class T = Compute<S>>
@@ -97,7 +95,7 @@ template <class S, class T = Compute<S>>
 static void sum_row(const Images& g, const Phase& f, int64_t t, int64_t begin, int64_t end, const S* src,
                     const ChannelPieces<S>& s, const Finish<S>& after, S* to) {
   const int64_t C = g.results;
-  const Range inside = depthwise::taps_inside(f, t, g.h.in);
+  const Range inside = taps_inside(f, t, g.h.in);
   for (int64_t i = inside.begin; i < inside.end; ++i)
     s.rows[i - inside.begin] = {src + f.source(t, i) * g.w.in * C, s.w + (f.tap + i * f.tap_step) * g.w.kernel * C};
   for (int64_t b = 0; b < g.w.phases(); ++b) {

@@ -1,7 +1,7 @@
 // How the NCHW kernels divide one thread's part of the workspace. Rows of a source plane are cut by the stride,
 // converted to the type of the sums and padded with zeros, a strip at a time. The sizes hold for every instruction set.
 #pragma once
-#include "depthwise/axis.h"
+#include "common/axis.h"
 
 namespace torchconv::depthwise {
 
@@ -47,25 +47,6 @@ struct Planes {
     return std::min(all, h.in);
   }
 };
-
-// The places of a phase that lie in [begin, end), as numbers t.
-inline Range places_between(const Phase& f, int64_t begin, int64_t end) {
-  const auto first = [&](int64_t place) { return place > f.begin ? (place - f.begin + f.every - 1) / f.every : 0; };
-  return {std::min(first(begin), f.count), std::min(first(end), f.count)};
-}
-
-// The rows of the source that places [begin, end) need.
-inline Range rows_between(const Axis& h, int64_t begin, int64_t end) {
-  Range all{h.in, 0};
-  for (int64_t a = 0; a < h.phases(); ++a) {
-    const Phase f = h.phase(a);
-    const Range t = places_between(f, begin, end);
-    if (!t.size() || !f.taps) continue;
-    all.begin = std::min(all.begin, std::max<int64_t>(f.source(t.begin, 0), 0));
-    all.end = std::max(all.end, std::min(f.source(t.end - 1, f.taps - 1) + 1, h.in));
-  }
-  return all.size() ? all : Range{0, 0};
-}
 
 // nhwc: lanes are channels. nchw: lanes are neighbours along W. turned: small NCHW maps, turned to nhwc in the
 // workspace.

@@ -13,7 +13,7 @@ static std::string supports(const ConvProblem& p) {
     return join("it has ", p.Kg(), " outputs per channel; in channels_last it takes 1");
   if (depthwise::way_for(p) == depthwise::Way::nchw) {
     const bool adjoint = p.pass == Pass::grad_input;
-    const depthwise::Planes planes(depthwise::height(p, adjoint), depthwise::width(p, adjoint), adjoint ? p.Kg() : 1,
+    const depthwise::Planes planes(height(p, adjoint), width(p, adjoint), adjoint ? p.Kg() : 1,
                                    p.dtype == DType::f64 ? 8 : 4);
     if (planes.bytes() > double(depthwise::kMostPlaneBytes))
       return join("a strip of its rows takes ", planes.bytes() / (1 << 20), " MiB; it takes at most ",

@@ -1,6 +1,6 @@
 // The pass whose result is weights.
 #pragma once
-#include "depthwise/axis.h"
+#include "common/axis.h"
 
 namespace torchconv::depthwise {
 

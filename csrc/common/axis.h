@@ -7,7 +7,7 @@
 
 #include "common/problem.h"
 
-namespace torchconv::depthwise {
+namespace torchconv {
 
 // Places begin + t * every, t < count. Place t is the sum over i < taps of
 // source[t * stride + first + i * dil] * kernel[tap + i * tap_step].
@@ -60,6 +60,25 @@ inline Range places_inside(const Phase& f, int64_t i, int64_t in) {
   return {begin, std::max(begin, std::min(end, f.count))};
 }
 
+// The places of a phase that lie in [begin, end), as numbers t.
+inline Range places_between(const Phase& f, int64_t begin, int64_t end) {
+  const auto first = [&](int64_t place) { return place > f.begin ? (place - f.begin + f.every - 1) / f.every : 0; };
+  return {std::min(first(begin), f.count), std::min(first(end), f.count)};
+}
+
+// The rows of the source that places [begin, end) need.
+inline Range rows_between(const Axis& h, int64_t begin, int64_t end) {
+  Range all{h.in, 0};
+  for (int64_t a = 0; a < h.phases(); ++a) {
+    const Phase f = h.phase(a);
+    const Range t = places_between(f, begin, end);
+    if (!t.size() || !f.taps) continue;
+    all.begin = std::min(all.begin, std::max<int64_t>(f.source(t.begin, 0), 0));
+    all.end = std::max(all.end, std::min(f.source(t.end - 1, f.taps - 1) + 1, h.in));
+  }
+  return all.size() ? all : Range{0, 0};
+}
+
 // channels_last: rows are worked on in strips that stay in the L2 cache, and a strip so many channels at a time that
 // the rows under a kernel stay in the L1 cache while it moves down. 1.4x to 1.5x on maps of 7 and 14.
 constexpr int64_t kStripInL2 = 256 << 10, kRowsInL1 = 20 << 10;
@@ -71,4 +90,4 @@ inline Axis width(const ConvProblem& p, bool adjoint) {
   return {adjoint ? p.Q : p.W, adjoint ? p.W : p.Q, p.S, p.stride_w, p.pad_left, p.dil_w, adjoint};
 }
 
-}  // namespace torchconv::depthwise
+}  // namespace torchconv
