@@ -93,8 +93,9 @@ class Explanation(Printable):
     Attributes:
         problem: the sizes and settings that the choice depends on.
         rows: one dict for each algorithm in each pass, with the keys pass, algo, chosen, supported, reason (why it was
-            not chosen, "" for the one that was), seconds and error (predicted), workspace (bytes). The last three are
-            None where the algorithm cannot run the problem.
+            not chosen, "" for the one that was), plan (what a composed one makes of the problem: "phases(winograd4)"
+            cuts the operands, and winograd4 runs what is left; "" for the others), seconds and error (predicted),
+            workspace (bytes). The last three are None where the algorithm cannot run the problem.
 
     Example:
         >>> import torchconv
@@ -124,6 +125,7 @@ class Explanation(Printable):
                 if row["supported"]
                 else ("",) * 3
             )
+            why += f"\n{row['plan']}" if row["plan"] else ""
             table.add_row(row["pass"], row["algo"], *predicted, why, style="bold" if row["chosen"] else None)
         return table
 

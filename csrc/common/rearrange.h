@@ -1,0 +1,38 @@
+// Images cut into phases, and joined again: with a step of s, phase a of an axis has the elements a, a + s, a + 2s, ...
+// Phases stand beside each other along the axis, or become channels.
+#pragma once
+#include "common/problem.h"
+
+namespace torchconv {
+
+// Element e of an axis is element (e + shift) / step of phase (e + shift) % step; shift < step.
+struct CutAxis {
+  int64_t size;         // of the image
+  int64_t step, shift;  //
+  int64_t length;       // of a phase; what the image does not have of it is zero
+  bool beside;          // phases begin `pitch` apart along the axis, with zeros between them; else they are channels
+  int64_t pitch;        //
+  int64_t whole;        // of the axis after the cut
+
+  int64_t channels() const { return beside ? 1 : step; }  // for each channel of the image
+};
+
+// [N, groups * channels, h, w] -> [N, groups * phases of h * phases of w * channels, h, w], dense in `layout`.
+struct CutImages {
+  Layout layout;
+  Isa isa;
+  int64_t item;  // bytes of an element
+  int threads;
+  int64_t N, groups, channels;
+  CutAxis h, w;
+
+  int64_t image_channels() const { return groups * channels; }
+  int64_t cut_channels() const { return groups * h.channels() * w.channels() * channels; }
+  int64_t image_elements() const { return N * image_channels() * h.size * w.size; }
+  int64_t cut_elements() const { return N * cut_channels() * h.whole * w.whole; }
+};
+
+void cut_images(const CutImages&, const void* image, void* phases);
+void join_images(const CutImages&, const void* phases, void* image);
+
+}  // namespace torchconv
