@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "common/error.h"
 #include "common/parallel.h"
@@ -10,51 +11,54 @@
 namespace torchconv {
 namespace {
 
-// How one spatial axis is cut: into `dilation` phases that stand beside each other, or `stride` phases that are
-// channels.
+// One spatial axis of a problem, and how its images are cut: into `dilation` phases that stand beside each other, or
+// into `stride` phases that do not.
 struct Side {
-  int64_t stride, dilation;  // one of them is 1
+  int64_t taps, pad, stride, dilation;  // stride or dilation is 1
   CutAxis x, y;
-  int64_t taps, pad;  // of the leaf
-  bool cuts() const { return stride * dilation > 1; }
 };
 
-Side cut_side(int64_t in, int64_t out, int64_t taps, int64_t stride, int64_t pad, int64_t dilation, int64_t more_taps) {
-  Side side{stride, taps > 1 ? dilation : 1, {}, {}, taps, pad};
-  const int64_t step = side.stride * side.dilation, d = side.dilation, length = (in + pad % step + step - 1) / step;
-  side.pad = pad / step;
-  if (stride > 1) side.taps = (taps + stride - 1) / stride + more_taps;
-  const int64_t outputs = (out + d - 1) / d;
-  // A phase ends where neither its outputs' taps nor the padding before the next one meets another's elements.
-  const int64_t pitch = std::max({length + side.pad, outputs + taps - 1 - side.pad, outputs});
-  side.x = {in, step, pad % step, length, d > 1, pitch, d > 1 ? (d - 1) * pitch + length : length};
-  side.y = {out, d, 0, outputs, true, pitch, (d - 1) * pitch + outputs};
-  return side;
+Side cut_side(int64_t in, int64_t out, int64_t taps, int64_t stride, int64_t pad, int64_t dilation, bool apart) {
+  const int64_t d = taps > 1 ? dilation : 1, step = stride * d, shift = apart && stride > 1 ? 0 : pad % step;
+  const int64_t length = (in + shift + step - 1) / step, outputs = (out + d - 1) / d;
+  // A phase ends where neither the taps of its outputs nor the padding before the next one meets another's elements.
+  const int64_t pitch = std::max({length + pad / d, outputs + taps - 1 - pad / d, outputs});
+  return {taps,
+          pad,
+          stride,
+          d,
+          {in, step, shift, length, d > 1, pitch, d > 1 ? (d - 1) * pitch + length : length},
+          {out, d, 0, outputs, true, pitch, (d - 1) * pitch + outputs}};
 }
+
+// The taps that meet phase `phase` of x: every stride-th from `first` on; and the padding of the phase.
+struct Taps {
+  int64_t first, count, pad;
+};
+Taps taps_of(const Side& s, int64_t phase, bool apart) {
+  if (!apart) return {phase, (s.taps + s.stride - 1) / s.stride, s.pad / s.stride / s.dilation};
+  const int64_t first = (phase + s.pad) % s.stride;
+  return {first, (s.taps - first + s.stride - 1) / s.stride, (s.pad + phase - first) / s.stride / s.dilation};
+}
+
+// What one leaf runs, with the taps it has of w: all of the problem, or, in grad_input with a stride, one phase.
+struct Part {
+  const Row* row;
+  ConvProblem problem;
+  Taps h, w;
+  int64_t weights;  // where its weights begin among those that were cut, in elements
+};
 
 struct Plan {
+  std::string reason;  // why there is none
   Side h, w;
-  ConvProblem leaf;
+  bool apart;  // phases of x are images of their own, one for each part
+  std::vector<Part> parts;
 
-  bool strided() const { return h.stride * w.stride > 1; }      // then the taps are cut, too
+  int64_t strides() const { return h.stride * w.stride; }
+  bool strided() const { return strides() > 1; }                // then the taps are cut, too
   bool dilated() const { return h.dilation * w.dilation > 1; }  // then y is
 };
-
-Plan plan_of(const ConvProblem& p, int64_t more_taps) {
-  Plan plan{cut_side(p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h, more_taps),
-            cut_side(p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w, more_taps), p};
-  ConvProblem& leaf = plan.leaf;
-  leaf.C = p.C * plan.h.stride * plan.w.stride;
-  leaf.H = plan.h.x.whole, leaf.W = plan.w.x.whole, leaf.P = plan.h.y.whole, leaf.Q = plan.w.y.whole;
-  leaf.R = plan.h.taps, leaf.S = plan.w.taps;
-  leaf.pad_top = plan.h.pad, leaf.pad_left = plan.w.pad;
-  leaf.pad_bottom = leaf.P + leaf.R - 1 - leaf.H - leaf.pad_top;
-  leaf.pad_right = leaf.Q + leaf.S - 1 - leaf.W - leaf.pad_left;
-  leaf.stride_h = leaf.stride_w = leaf.dil_h = leaf.dil_w = 1;
-  // Weights keep the order in which they come.
-  if (plan.strided()) set_dense_weights(leaf, p.w_stride[1] == 1 && p.Cg() > 1 ? Layout::nhwc : Layout::nchw);
-  return plan;
-}
 
 std::string refuses_axis(const char* axis, int64_t stride, int64_t dilation, int64_t taps, int64_t outputs) {
   if (stride > 1 && dilation > 1 && taps > 1)
@@ -67,7 +71,7 @@ std::string refuses_axis(const char* axis, int64_t stride, int64_t dilation, int
   return "";
 }
 
-std::string refuses_all(const ConvProblem& p) {
+std::string refuses(const ConvProblem& p) {
   if (p.N == 0 || p.C == 0 || p.H == 0 || p.W == 0 || p.K == 0 || p.P == 0 || p.Q == 0) return "the sum is empty";
   if (p.has_depth()) return "it cuts planes, and 3-D images have depth";
   const bool dilated = (p.dil_h > 1 && p.R > 1) || (p.dil_w > 1 && p.S > 1);
@@ -76,57 +80,112 @@ std::string refuses_all(const ConvProblem& p) {
   return reason.empty() ? refuses_axis("W", p.stride_w, p.dil_w, p.S, p.Q) : reason;
 }
 
-// A plan that a leaf can run: with another tap of zeros along the axes of the stride where the leaf has no kernels of
-// the size that is left (4 taps: those of 7x7 with stride 2).
-Plan plan_for(const Row& leaf, const ConvProblem& p) {
-  const Plan plan = plan_of(p, 0);
-  if (!plan.strided() || leaf.refuses(plan.leaf).empty()) return plan;
-  const Plan larger = plan_of(p, 1);
-  return leaf.refuses(larger.leaf).empty() ? larger : plan;
+// The part of phase r of the rows and s of the columns; its row is still to be found.
+Part part_of(const ConvProblem& p, const Plan& plan, int64_t r, int64_t s) {
+  Part part{nullptr, p, taps_of(plan.h, r, plan.apart), taps_of(plan.w, s, plan.apart), 0};
+  ConvProblem& of = part.problem;
+  if (!plan.apart) of.C = p.C * plan.strides();
+  of.H = plan.h.x.whole, of.W = plan.w.x.whole, of.P = plan.h.y.whole, of.Q = plan.w.y.whole;
+  of.R = part.h.count, of.S = part.w.count, of.pad_top = part.h.pad, of.pad_left = part.w.pad;
+  of.pad_bottom = of.P + of.R - 1 - of.H - of.pad_top, of.pad_right = of.Q + of.S - 1 - of.W - of.pad_left;
+  of.stride_h = of.stride_w = of.dil_h = of.dil_w = 1;
+  return part;
+}
+
+// Taps that were cut are dense; they keep the order in which they come.
+void set_taps(const ConvProblem& p, const Plan& plan, ConvProblem& of, int64_t R, int64_t S) {
+  of.R = R, of.S = S;
+  if (plan.strided()) set_dense_weights(of, p.w_stride[1] == 1 && p.Cg() > 1 ? Layout::nhwc : Layout::nchw);
+}
+
+// Finds taps that the leaf has kernels for: as they are or, where a stride left several along an axis, with another one
+// of zeros (4, which are left of 7, are 5 to winograd4). Returns why it could not.
+std::string fit_leaf(const Row& leaf, const ConvProblem& p, const Plan& plan, Part& part) {
+  part.row = &leaf;
+  std::string reason;
+  for (const int64_t more : {0, 1, 2, 3}) {
+    const int64_t more_h = more & 1, more_w = more >> 1;
+    if ((more_h && (plan.h.stride == 1 || part.h.count == 1)) || (more_w && (plan.w.stride == 1 || part.w.count == 1)))
+      continue;
+    set_taps(p, plan, part.problem, part.h.count + more_h, part.w.count + more_w);
+    const std::string answer = leaf.refuses(part.problem);
+    if (answer.empty()) return "";
+    if (!more) reason = answer;
+  }
+  set_taps(p, plan, part.problem, part.h.count, part.w.count);
+  return join("of what is left, ", leaf.algo, " says: ", reason);
+}
+
+// The fastest row for a phase of few taps, of those that sum directly.
+const Row* direct_row(const ConvProblem& p) {
+  const Row* best = nullptr;
+  for (const Row& row : rows())
+    if (row.direct && row.pass == p.pass && row.device == p.device && row.refuses(p).empty())
+      if (!best || row.cost(p) < best->cost(p)) best = &row;
+  return best;
+}
+
+Plan make_plan(const Row& leaf, const ConvProblem& p) {
+  Plan plan{refuses(p), {}, {}, p.pass == Pass::grad_input && p.stride_h * p.stride_w > 1, {}};
+  if (!plan.reason.empty()) return plan;
+  plan.h = cut_side(p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h, plan.apart);
+  plan.w = cut_side(p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w, plan.apart);
+  bool leaf_runs = false;
+  int64_t weights = 0;
+  for (int64_t phase = 0; phase < (plan.apart ? plan.strides() : 1); ++phase) {
+    Part part = part_of(p, plan, phase / plan.w.stride, phase % plan.w.stride);
+    const std::string reason = fit_leaf(leaf, p, plan, part);
+    if (reason.empty()) leaf_runs = true;
+    if (!reason.empty() && plan.reason.empty()) plan.reason = reason;
+    if (!reason.empty() && plan.apart) part.row = direct_row(part.problem);
+    part.weights = weights;
+    weights += part.problem.K * part.problem.Cg() * part.problem.R * part.problem.S;
+    plan.parts.push_back(part);
+  }
+  if (leaf_runs) plan.reason.clear();
+  return plan;
+}
+
+// Asked several times for each call.
+const Plan& plan_of(const Row& leaf, const ConvProblem& p) {
+  thread_local const Row* of = nullptr;
+  thread_local ConvProblem problem;
+  thread_local Plan plan;
+  if (of != &leaf || std::memcmp(&problem, &p, sizeof p) != 0) {
+    plan = make_plan(leaf, p);
+    of = &leaf, std::memcpy(&problem, &p, sizeof p);
+  }
+  return plan;
 }
 
 CutImages cut_x(const ConvProblem& p, const Plan& plan) {
-  return {p.layout, p.isa, itemsize(p.dtype), p.threads, p.N, p.G, p.Cg(), plan.h.x, plan.w.x};
+  return {p.layout, p.isa, itemsize(p.dtype), p.threads, p.N, p.G, p.Cg(), plan.h.x, plan.w.x, plan.apart};
 }
 CutImages cut_y(const ConvProblem& p, const Plan& plan) {
-  return {p.layout, p.isa, itemsize(p.dtype), p.threads, p.N, 1, p.K, plan.h.y, plan.w.y};
+  return {p.layout, p.isa, itemsize(p.dtype), p.threads, p.N, 1, p.K, plan.h.y, plan.w.y, false};
+}
+int64_t cut_weights_elements(const Plan& plan) {
+  const Part& last = plan.parts.back();
+  return plan.strided() ? last.weights + last.problem.K * last.problem.Cg() * last.problem.R * last.problem.S : 0;
 }
 
 // Where everything stands in the workspace, in bytes; what is not needed takes none.
 struct Pieces {
-  int64_t x, y, w, bias, residual, leaf, size;
+  int64_t x, y, w, residual, leaf, size;
 };
 
-Pieces pieces_of(const Row& leaf, const ConvProblem& p, const Plan& plan) {
+Pieces pieces_of(const ConvProblem& p, const Plan& plan) {
   const int64_t item = itemsize(p.dtype), of_y = plan.dilated() ? cut_y(p, plan).cut_elements() : 0;
-  const bool fwd = p.pass == Pass::fwd, grad_input = p.pass == Pass::grad_input;
+  int64_t of_leaves = 0;
+  for (const Part& part : plan.parts) of_leaves = std::max(of_leaves, part.row->workspace(part.problem));
   Pieces at{};
   const auto place = [&](int64_t& piece, int64_t bytes) { piece = at.size, at.size += (bytes + 63) / 64 * 64; };
   place(at.x, cut_x(p, plan).cut_elements() * item);
   place(at.y, of_y * item);
-  place(at.w, plan.strided() ? plan.leaf.K * plan.leaf.Cg() * plan.leaf.R * plan.leaf.S * item : 0);
-  place(at.bias, grad_input && plan.strided() ? plan.leaf.C * item : 0);
-  place(at.residual, fwd && p.epilogue.residual ? of_y * item : 0);
-  place(at.leaf, leaf.workspace(plan.leaf));
+  place(at.w, cut_weights_elements(plan) * item);
+  place(at.residual, p.epilogue.residual ? of_y * item : 0);
+  place(at.leaf, of_leaves);
   return at;
-}
-
-// Every weight of the leaf, and the weight of p that it is or, beyond the kernel, null: f(leaf's, p's).
-template <class S, class F>
-void for_each_weight(const ConvProblem& p, const Plan& plan, const S* of_leaf, const S* of_p, const F& f) {
-  const ConvProblem& leaf = plan.leaf;
-  const int64_t *in = p.w_stride, *out = leaf.w_stride, rows = plan.h.stride, columns = plan.w.stride;
-  parallel_tasks(
-      p.K, int(useful_threads(double(p.K * leaf.Cg() * leaf.R * leaf.S) * 8, p.threads)), [&](int64_t k, int) {
-        for (int64_t phase = 0; phase < rows * columns; ++phase)
-          for (int64_t tap = 0; tap < leaf.R * leaf.S; ++tap) {
-            const int64_t r = tap / leaf.S * rows + phase / columns, s = tap % leaf.S * columns + phase % columns;
-            const S* to =
-                of_leaf + k * out[0] + phase * p.Cg() * out[1] + tap / leaf.S * out[3] + tap % leaf.S * out[4];
-            const S* from = r < p.R && s < p.S ? of_p + k * in[0] + r * in[3] + s * in[4] : nullptr;
-            for (int64_t c = 0; c < p.Cg(); ++c) f(to + c * out[1], from ? from + c * in[1] : nullptr);
-          }
-      });
 }
 
 template <class F>
@@ -134,81 +193,103 @@ void dispatch_item(int64_t item, const F& f) {
   item == 8 ? f(uint64_t()) : item == 4 ? f(uint32_t()) : f(uint16_t());
 }
 
-void cut_weights(const ConvProblem& p, const Plan& plan, const void* w, void* cut) {
-  dispatch_item(itemsize(p.dtype), [&](auto s) {
-    using S = decltype(s);
-    for_each_weight(p, plan, (const S*)cut, (const S*)w,
-                    [](const S* to, const S* from) { *const_cast<S*>(to) = from ? *from : S(0); });
+// Every weight after the cut, and the weight of p that it is, or null: f(cut, of_p).
+template <class S, class F>
+void for_each_weight(const ConvProblem& p, const Plan& plan, S* cut, S* of_p, const F& f) {
+  const int64_t* in = p.w_stride;
+  const int64_t elements = cut_weights_elements(plan), rows = plan.h.stride, columns = plan.w.stride;
+  parallel_tasks(p.K, int(useful_threads(8 * double(elements), p.threads)), [&](int64_t k, int) {
+    for (int64_t phase = 0; phase < rows * columns; ++phase) {
+      const Part& part = plan.parts[plan.apart ? size_t(phase) : 0];
+      const int64_t* out = part.problem.w_stride;
+      const int64_t first_r = plan.apart ? part.h.first : phase / columns;
+      const int64_t first_s = plan.apart ? part.w.first : phase % columns;
+      S* const of_part = cut + part.weights + k * out[0] + (plan.apart ? 0 : phase * p.Cg() * out[1]);
+      for (int64_t i = 0; i < part.problem.R; ++i)
+        for (int64_t j = 0; j < part.problem.S; ++j) {
+          const int64_t r = first_r + i * rows, s = first_s + j * columns;
+          S* const to = of_part + i * out[3] + j * out[4];
+          S* const from = r < p.R && s < p.S ? of_p + k * in[0] + r * in[3] + s * in[4] : nullptr;
+          for (int64_t c = 0; c < p.Cg(); ++c) f(to + c * out[1], from ? from + c * in[1] : nullptr);
+        }
+    }
   });
 }
 
-void join_weights(const ConvProblem& p, const Plan& plan, const void* cut, void* w) {
+void cut_weights(const ConvProblem& p, const Plan& plan, const void* w, void* cut) {
   dispatch_item(itemsize(p.dtype), [&](auto s) {
     using S = decltype(s);
-    for_each_weight(p, plan, (const S*)cut, (const S*)w, [](const S* from, const S* to) {
-      if (to) *const_cast<S*>(to) = *from;
+    for_each_weight(p, plan, (S*)cut, (S*)w, [](S* to, const S* from) { *to = from ? *from : S(0); });
+  });
+}
+
+void join_weights(const ConvProblem& p, const Plan& plan, void* cut, void* w) {
+  dispatch_item(itemsize(p.dtype), [&](auto s) {
+    using S = decltype(s);
+    for_each_weight(p, plan, (S*)cut, (S*)w, [](const S* from, S* to) {
+      if (to) *to = *from;
     });
   });
 }
 
-// The bias of grad_x for each of the channels that a phase became.
-void cut_bias(const ConvProblem& p, const Plan& plan, const void* bias, void* cut) {
-  const int64_t bytes = p.Cg() * itemsize(p.dtype), phases = plan.h.stride * plan.w.stride;
-  for (int64_t i = 0; i < p.G * phases; ++i)
-    std::memcpy((char*)cut + i * bytes, (const char*)bias + i / phases * bytes, size_t(bytes));
-}
-
-void run(const Row& leaf, const ConvProblem& p, const ConvOperands& o) {
-  const Plan plan = plan_for(leaf, p);
-  const Pieces at = pieces_of(leaf, p, plan);
+void run(const ConvProblem& p, const Plan& plan, const ConvOperands& o) {
+  const Pieces at = pieces_of(p, plan);
   char* const workspace = (char*)o.workspace;
+  char *const of_x = workspace + at.x, *const of_y = workspace + at.y, *const of_w = workspace + at.w;
   const CutImages x = cut_x(p, plan), y = cut_y(p, plan);
-  void *const cut_x = workspace + at.x, *const cut_y = workspace + at.y, *const cut_w = workspace + at.w;
-  const bool dilated = plan.dilated(), strided = plan.strided();
+  const bool fwd = p.pass == Pass::fwd, grad_input = p.pass == Pass::grad_input, dilated = plan.dilated();
   ConvOperands of_leaf = o;
   of_leaf.workspace = workspace + at.leaf;
-  if (p.pass != Pass::grad_input) cut_images(x, o.a, cut_x), of_leaf.a = cut_x;
-  if (p.pass == Pass::fwd) {
-    if (strided) cut_weights(p, plan, o.b, cut_w), of_leaf.b = cut_w;
-    if (dilated && o.residual)
-      cut_images(y, o.residual, workspace + at.residual), of_leaf.residual = workspace + at.residual;
-    if (dilated) of_leaf.out = cut_y;
-  } else if (p.pass == Pass::grad_input) {
-    if (dilated) cut_images(y, o.a, cut_y), of_leaf.a = cut_y;
-    if (strided) cut_weights(p, plan, o.b, cut_w), of_leaf.b = cut_w;
-    if (strided && o.bias) cut_bias(p, plan, o.bias, workspace + at.bias), of_leaf.bias = workspace + at.bias;
-    of_leaf.out = cut_x;
-  } else {
-    if (dilated) cut_images(y, o.b, cut_y), of_leaf.b = cut_y;
-    if (strided) of_leaf.out = cut_w;
+  if (!grad_input) cut_images(x, o.a, of_x), of_leaf.a = of_x;
+  if (plan.strided() && p.pass != Pass::grad_weight) cut_weights(p, plan, o.b, of_w), of_leaf.b = of_w;
+  if (dilated && fwd && o.residual) {
+    cut_images(y, o.residual, workspace + at.residual);
+    of_leaf.residual = workspace + at.residual;
   }
-  leaf.run(plan.leaf, of_leaf);
-  if (p.pass == Pass::fwd && dilated) join_images(y, cut_y, o.out);
-  if (p.pass == Pass::grad_input) join_images(x, cut_x, o.out);
-  if (p.pass == Pass::grad_weight && strided) join_weights(p, plan, cut_w, o.out);
+  if (dilated && !fwd) cut_images(y, grad_input ? o.a : o.b, of_y), (grad_input ? of_leaf.a : of_leaf.b) = of_y;
+  if (dilated && fwd) of_leaf.out = of_y;
+  if (grad_input) of_leaf.out = of_x;
+  if (plan.strided() && p.pass == Pass::grad_weight) of_leaf.out = of_w;
+  char* out = (char*)of_leaf.out;
+  for (const Part& part : plan.parts) {
+    const int64_t item = itemsize(p.dtype);
+    if (plan.apart) of_leaf.b = of_w + part.weights * item, of_leaf.out = out;
+    part.row->run(part.problem, of_leaf);
+    out += part.problem.N * part.problem.x_stride_n() * item;
+  }
+  if (dilated && fwd) join_images(y, of_y, o.out);
+  if (grad_input) join_images(x, of_x, o.out);
+  if (plan.strided() && p.pass == Pass::grad_weight) join_weights(p, plan, of_w, o.out);
 }
 
-// Measured on a Zen 4: phases are written and read at 8 GB/s by two threads, as the leaf's own operands are.
-double cost(const Row& leaf, const ConvProblem& p) {
-  const Plan plan = plan_for(leaf, p);
-  const bool of_weights = p.pass == Pass::grad_weight;
-  double moved = double(cut_x(p, plan).cut_elements());
+double cost(const ConvProblem& p, const Plan& plan) {
+  double leaves = 0;
+  for (const Part& part : plan.parts) leaves += part.row->cost(part.problem);
+  double moved = double(cut_x(p, plan).cut_elements() + cut_weights_elements(plan));
   if (plan.dilated()) moved += double(cut_y(p, plan).cut_elements()) * (p.epilogue.residual ? 2 : 1);
-  if (plan.strided())
-    moved += double(of_weights ? p.Cg() * p.R * p.S : plan.leaf.Cg() * plan.leaf.R * plan.leaf.S) * double(p.K);
-  return 10e-6 + leaf.cost(plan.leaf) + 2 * moved * double(itemsize(p.dtype)) / 8e9;
+  return 10e-6 + leaves + 2 * moved * double(itemsize(p.dtype)) / 8e9;
 }
 
-std::string describe(const Row& leaf, const ConvProblem& p) {
-  const Plan plan = plan_for(leaf, p);
-  const ConvProblem& of = plan.leaf;
+double error(const Plan& plan) {
+  double most = plan.reason.empty() ? 0 : std::numeric_limits<double>::infinity();
+  for (const Part& part : plan.parts) most = std::max(most, part.row->error(part.problem));
+  return most;
+}
+
+// "2x2 phases as channels; winograd4 on x [8, 256, 17, 17] and w [128, 256, 2, 2]"
+std::string describe(const Plan& plan) {
   const auto phases = [](int64_t h, int64_t w, const char* as) {
     return h * w > 1 ? join(h, "x", w, " phases ", as) : "";
   };
   const std::string beside = phases(plan.h.dilation, plan.w.dilation, "side by side");
-  const std::string channels = phases(plan.h.stride, plan.w.stride, "as channels");
-  return join(beside, !beside.empty() && !channels.empty() ? ", " : "", channels, "; ", leaf.algo, " on x [", of.N,
-              ", ", of.C, ", ", of.H, ", ", of.W, "] and w [", of.K, ", ", of.Cg(), ", ", of.R, ", ", of.S, "]");
+  const std::string others = phases(plan.h.stride, plan.w.stride, plan.apart ? "apart" : "as channels");
+  std::string text = beside + (!beside.empty() && !others.empty() ? ", " : "") + others;
+  for (const Part& part : plan.parts) {
+    const ConvProblem& of = part.problem;
+    text += join("; ", part.row->algo, " on x [", of.N, ", ", of.C, ", ", of.H, ", ", of.W, "] and w [", of.K, ", ",
+                 of.Cg(), ", ", of.R, ", ", of.S, "]");
+  }
+  return text;
 }
 
 // Whether the row does dense layers, but none with a stride.
@@ -224,6 +305,19 @@ bool takes_unit_steps_alone(const Row& row) {
   return !row.supports(p).empty();
 }
 
+Row composed_row(const char* name, const Row& leaf) {
+  const Row* of = &leaf;
+  Row row{};
+  row.algo = name, row.pass = leaf.pass, row.device = leaf.device, row.direct = false, row.fuses = leaf.fuses;
+  row.supports = [of](const ConvProblem& p) { return plan_of(*of, p).reason; };
+  row.cost = [of](const ConvProblem& p) { return cost(p, plan_of(*of, p)); };
+  row.error = [of](const ConvProblem& p) { return error(plan_of(*of, p)); };
+  row.workspace = [of](const ConvProblem& p) { return pieces_of(p, plan_of(*of, p)).size; };
+  row.run = [of](const ConvProblem& p, const ConvOperands& o) { run(p, Plan(plan_of(*of, p)), o); };
+  row.describe = [of](const ConvProblem& p) { return describe(plan_of(*of, p)); };
+  return row;
+}
+
 }  // namespace
 
 void add_composed_rows(const std::deque<Row>& leaves) {
@@ -233,21 +327,7 @@ void add_composed_rows(const std::deque<Row>& leaves) {
     if (row.device == Device::cpu && takes_unit_steps_alone(row)) found.push_back(&row);
   for (const Row* leaf : found) {
     names.push_back(join("phases(", leaf->algo, ")"));
-    Row row{};
-    row.algo = names.back().c_str(), row.pass = leaf->pass, row.device = leaf->device;
-    row.supports = [leaf](const ConvProblem& p) {
-      const std::string reason = refuses_all(p);
-      if (!reason.empty()) return reason;
-      const std::string of_leaf = leaf->supports(plan_for(*leaf, p).leaf);
-      return of_leaf.empty() ? "" : join("of the problem that is left, ", leaf->algo, " says: ", of_leaf);
-    };
-    row.cost = [leaf](const ConvProblem& p) { return cost(*leaf, p); };
-    row.error = [leaf](const ConvProblem& p) { return leaf->error(plan_for(*leaf, p).leaf); };
-    row.workspace = [leaf](const ConvProblem& p) { return pieces_of(*leaf, p, plan_for(*leaf, p)).size; };
-    row.run = [leaf](const ConvProblem& p, const ConvOperands& o) { run(*leaf, p, o); };
-    row.describe = [leaf](const ConvProblem& p) { return describe(*leaf, p); };
-    row.direct = false, row.fuses = leaf->fuses;
-    add_row(row);
+    add_row(composed_row(names.back().c_str(), *leaf));
   }
 }
 

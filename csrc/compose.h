@@ -1,14 +1,16 @@
-// Plans above the registry: a problem with a stride or a dilation made into one without, which a row can run that takes
-// no others. A plan is itself a row, named after the tree that it is: "phases(winograd4)" has the leaf "winograd4".
+// Plans above the registry: a problem with a stride or a dilation made into problems without, for rows that take no
+// others. A plan is itself a row, named after the tree that it is: "phases(winograd4)" has leaves "winograd4".
 //
 // Along an axis of step s (the dilation or the stride) element e of an image belongs to phase e % s.
-// - A dilation d: each phase of y reads one phase of x, with all of the kernel and dilation 1. The d phases are set
-//   beside each other, with zeros between them, and are one image to the leaf: tiles that do not divide a phase reach
-//   into the next one, so that few of their results are wasted.
-// - A stride s: y sums over all phases of x, each under the taps of its own, every s-th of the kernel. The s phases
-//   become channels, and the taps too: a kernel of ceil(R / s) taps over s times as many channels, and stride 1.
-// Both are a permutation of the operands, with zeros added, so that all three passes are the leaf's, and errors too:
-// operands are cut, the leaf runs, the result is joined. grad_input with a stride is known as sub-pixel convolution.
+// - A dilation d: each phase of y reads one phase of x, under the whole kernel with dilation 1. The d phases are set
+//   beside each other, with zeros between them, and are one image to the leaf: its tiles need not divide a phase, so
+//   few of their results are wasted.
+// - A stride s: y sums over all phases of x, each under taps of its own, every s-th of the kernel. In fwd and
+//   grad_weight the phases become channels, and so do the taps: one leaf with a kernel of ceil(R / s) taps, some of
+//   them zeros, over s times as many channels. In grad_input (sub-pixel convolution, if it is the forward of a
+//   transposed one) nothing is summed over the phases: each has a leaf with its own taps, and none is a zero.
+// Both permute operands and add zeros, so all three passes are the leaf's, and the predicted errors too. Operands are
+// cut, leaves run, results are joined, all through the workspace.
 #pragma once
 #include <deque>
 

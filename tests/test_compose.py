@@ -40,10 +40,23 @@ def test_a_dilation_is_phases_side_by_side(name):
     )
 
 
-@pytest.mark.parametrize("name", PASSES)
+@pytest.mark.parametrize("name", ["fwd", "grad_weight"])
 def test_a_stride_is_phases_as_channels(name):
     row = row_of("phases(winograd4)", name, (8, 64, 32, 32), (128, 64, 4, 4), stride=2, padding=1)
     assert row["plan"] == "2x2 phases as channels; winograd4 on x [8, 256, 17, 17] and w [128, 256, 2, 2]"
+
+
+def test_the_gradient_of_the_input_has_a_leaf_for_each_phase():
+    """Of 3x3 taps with stride 2 one phase has a single one: nothing for Winograd to save."""
+    row = row_of("phases(winograd4)", "grad_input", (8, 64, 32, 32), (128, 64, 3, 3), stride=2, padding=1)
+    x = "x [8, 64, 16, 16]"
+    assert row["plan"].split("; ") == [
+        "2x2 phases apart",
+        f"im2col on {x} and w [128, 64, 1, 1]",
+        f"winograd4 on {x} and w [128, 64, 1, 2]",
+        f"winograd4 on {x} and w [128, 64, 2, 1]",
+        f"winograd4 on {x} and w [128, 64, 2, 2]",
+    ]
 
 
 def test_a_leaf_without_kernels_of_the_size_gets_a_tap_more():
@@ -71,7 +84,7 @@ def test_the_error_is_that_of_the_leaf():
         ({"stride": 2, "dilation": 2}, "it cuts by a stride or by a dilation, and along H there are both"),
         ({"stride": (1, 4)}, "the stride along W is 4, and phases beyond the 3 taps are empty"),
         ({"dilation": 5}, "the dilation along H is 5, and phases beyond the 2 outputs are empty"),
-        ({"stride": 3}, "of the problem that is left, winograd4 says: a 1x1 kernel leaves it nothing to save"),
+        ({"stride": 3}, "of what is left, winograd4 says: a 1x1 kernel leaves it nothing to save"),
     ],
     ids=str,
 )

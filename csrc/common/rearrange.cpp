@@ -27,16 +27,14 @@ int64_t element(const CutAxis& a, int64_t phase, int64_t at) {
   return phase >= 0 && e >= 0 && e < a.size ? e : -1;
 }
 
-// Which channel phase c of an axis is, and where phase b stands along it.
-struct Target {
-  int64_t channel, at;
-};
-Target target(const CutAxis& a, int64_t e) {
+// Where an element of the image is after the cut: in which of the phases that are not beside each other, and where
+// there.
+Phase target(const CutAxis& a, int64_t e) {
   const int64_t phase = (e + a.shift) % a.step, at = (e + a.shift) / a.step;
-  return a.beside ? Target{0, phase * a.pitch + at} : Target{phase, at};
+  return a.beside ? Phase{0, phase * a.pitch + at} : Phase{phase, at};
 }
 
-// Copies `channels` elements of every group, from where they stand in the one pixel to where in the other.
+// Copies `bytes` of every group.
 void copy_groups(int64_t groups, int64_t bytes, const char* from, int64_t from_stride, char* to, int64_t to_stride) {
   for (int64_t g = 0; g < groups; ++g) std::memcpy(to + g * to_stride, from + g * from_stride, size_t(bytes));
 }
@@ -44,21 +42,21 @@ void copy_groups(int64_t groups, int64_t bytes, const char* from, int64_t from_s
 // channels_last: pixel by pixel.
 struct Pixels {
   const CutImages& c;
-  int64_t bytes = c.channels * c.item;                      // of a group's channels
-  int64_t group = bytes * c.h.channels() * c.w.channels();  // of what they become
-  int64_t image_pixel = bytes * c.groups, cut_pixel = group * c.groups;
+  int64_t bytes = c.channels * c.item;  // of a group's channels in the image
+  int64_t image_pixel = c.image_channels() * c.item, cut_pixel = c.cut_channels() * c.item;
+  int64_t group = cut_pixel / c.groups;
+  int64_t phase_w = c.apart ? c.N * c.cut_image() * c.item : bytes, phase_h = c.w.phases() * phase_w;  // strides
 
   void cut_row(const char* image, int64_t row, char* to) const {
-    const int64_t rows = c.h.channels(), columns = c.w.channels();
-    for (int64_t r = 0; r < rows; ++r) {
-      const Phase p = c.h.beside ? place_beside(c.h, row) : Phase{r, row};
-      const int64_t h = element(c.h, p.phase, p.at);
+    for (int64_t r = 0; r < c.h.phases(); ++r) {
+      const Phase i = c.h.beside ? place_beside(c.h, row) : Phase{r, row};
+      const int64_t h = element(c.h, i.phase, i.at);
       const char* from = image + h * c.w.size * image_pixel;
-      for (int64_t j = 0; j < c.w.whole; ++j)
-        for (int64_t s = 0; s < columns; ++s) {
-          const Phase q = c.w.beside ? place_beside(c.w, j) : Phase{s, j};
-          const int64_t w = h < 0 ? -1 : element(c.w, q.phase, q.at);
-          char* at = to + j * cut_pixel + (r * columns + s) * bytes;
+      for (int64_t column = 0; column < c.w.whole; ++column)
+        for (int64_t s = 0; s < c.w.phases(); ++s) {
+          const Phase j = c.w.beside ? place_beside(c.w, column) : Phase{s, column};
+          const int64_t w = h < 0 ? -1 : element(c.w, j.phase, j.at);
+          char* at = to + column * cut_pixel + r * phase_h + s * phase_w;
           if (w >= 0)
             copy_groups(c.groups, bytes, from + w * image_pixel, bytes, at, group);
           else
@@ -68,12 +66,11 @@ struct Pixels {
   }
 
   void join_row(const char* phases, int64_t h, char* to) const {
-    const Target row = target(c.h, h);
-    const char* from = phases + row.at * c.w.whole * cut_pixel + row.channel * c.w.channels() * bytes;
+    const Phase i = target(c.h, h);
+    const char* from = phases + i.at * c.w.whole * cut_pixel + i.phase * phase_h;
     for (int64_t w = 0; w < c.w.size; ++w) {
-      const Target column = target(c.w, w);
-      copy_groups(c.groups, bytes, from + column.at * cut_pixel + column.channel * bytes, group, to + w * image_pixel,
-                  bytes);
+      const Phase j = target(c.w, w);
+      copy_groups(c.groups, bytes, from + j.at * cut_pixel + j.phase * phase_w, group, to + w * image_pixel, bytes);
     }
   }
 };
@@ -82,31 +79,29 @@ struct Pixels {
 template <class S>
 struct Planes {
   const CutImages& c;
-  Isa isa;
-  int64_t cut_plane = c.h.whole * c.w.whole;
-  // Between what the phases of a row become.
-  int64_t phase_stride = c.w.beside ? c.w.pitch : c.channels * cut_plane;
+  int64_t plane = c.h.whole * c.w.whole;
+  int64_t phase_w = (c.apart ? c.N * c.image_channels() : c.channels) * plane, phase_h = c.w.phases() * phase_w;
+  int64_t row_stride = c.w.beside ? c.w.pitch : phase_w;  // between what the phases of a row become
 
-  // Where a channel's plane goes to, for phase r of the rows, and of the columns the first.
-  int64_t cut_channel(int64_t channel, int64_t r) const {
+  // Where the first phase of a channel goes to.
+  int64_t offset(int64_t n, int64_t channel) const {
     const int64_t g = channel / c.channels, in_group = channel % c.channels;
-    return (g * c.h.channels() + r) * c.w.channels() * c.channels + in_group;
+    return n * c.cut_image() + (g * (c.apart ? 1 : c.phases()) * c.channels + in_group) * plane;
   }
 
   void clear(S* row, int64_t first, int64_t last) const { std::fill(row + first, row + std::max(first, last), S(0)); }
 
   void cut(const S* image, int64_t r, S* to) const {
-    for (int64_t i = 0; i < c.h.whole; ++i, to += c.w.whole) {
-      const Phase p = c.h.beside ? place_beside(c.h, i) : Phase{r, i};
-      const int64_t h = element(c.h, p.phase, p.at);
+    for (int64_t row = 0; row < c.h.whole; ++row, to += c.w.whole) {
+      const Phase i = c.h.beside ? place_beside(c.h, row) : Phase{r, row};
+      const int64_t h = element(c.h, i.phase, i.at);
       const S* from = image + h * c.w.size;
       if (h < 0) {
-        for (int64_t s = 0; s < c.w.channels(); ++s) clear(to + s * phase_stride, 0, c.w.whole);
+        for (int64_t s = 0; s < c.w.phases(); ++s) clear(to + s * phase_w, 0, c.w.whole);
       } else if (c.w.step == 1) {
         std::copy_n(from, c.w.size, to);
-        clear(to, c.w.size, c.w.whole);
       } else {
-        TORCHCONV_DISPATCH_ISA(isa, cut_row, c.w, from, to, phase_stride);
+        TORCHCONV_DISPATCH_ISA(c.isa, cut_row, c.w, from, to, row_stride);
         for (int64_t b = 0; c.w.beside && b < c.w.step; ++b)
           clear(to, b * c.w.pitch + c.w.length, std::min((b + 1) * c.w.pitch, c.w.whole));
       }
@@ -115,12 +110,12 @@ struct Planes {
 
   void join(const S* phases, S* image) const {
     for (int64_t h = 0; h < c.h.size; ++h, image += c.w.size) {
-      const Target row = target(c.h, h);
-      const S* from = phases + row.channel * c.w.channels() * c.channels * cut_plane + row.at * c.w.whole;
+      const Phase i = target(c.h, h);
+      const S* from = phases + i.phase * phase_h + i.at * c.w.whole;
       if (c.w.step == 1)
         std::copy_n(from, c.w.size, image);
       else
-        TORCHCONV_DISPATCH_ISA(isa, join_row, c.w, from, phase_stride, image);
+        TORCHCONV_DISPATCH_ISA(c.isa, join_row, c.w, from, row_stride, image);
     }
   }
 };
@@ -149,12 +144,12 @@ void cut_images(const CutImages& c, const void* image, void* phases) {
   }
   dispatch_item(c.item, [&](auto s) {
     using S = decltype(s);
-    const Planes<S> planes{c, c.isa};
-    const int64_t channels = c.image_channels(), rows = c.h.channels();
+    const Planes<S> planes{c};
+    const int64_t channels = c.image_channels(), rows = c.h.phases();
     parallel_tasks(c.N * channels * rows, threads_for(c), [&](int64_t task, int) {
       const int64_t r = task % rows, channel = task / rows % channels, n = task / rows / channels;
       planes.cut((const S*)image + (n * channels + channel) * c.h.size * c.w.size, r,
-                 (S*)phases + (n * c.cut_channels() + planes.cut_channel(channel, r)) * planes.cut_plane);
+                 (S*)phases + planes.offset(n, channel) + r * planes.phase_h);
     });
   });
 }
@@ -170,12 +165,11 @@ void join_images(const CutImages& c, const void* phases, void* image) {
   }
   dispatch_item(c.item, [&](auto s) {
     using S = decltype(s);
-    const Planes<S> planes{c, c.isa};
+    const Planes<S> planes{c};
     const int64_t channels = c.image_channels();
     parallel_tasks(c.N * channels, threads_for(c), [&](int64_t task, int) {
       const int64_t channel = task % channels, n = task / channels;
-      planes.join((const S*)phases + (n * c.cut_channels() + planes.cut_channel(channel, 0)) * planes.cut_plane,
-                  (S*)image + task * c.h.size * c.w.size);
+      planes.join((const S*)phases + planes.offset(n, channel), (S*)image + task * c.h.size * c.w.size);
     });
   });
 }
