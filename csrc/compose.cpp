@@ -41,7 +41,7 @@ Taps taps_of(const Side& s, int64_t phase, bool apart) {
   return {first, (s.taps - first + s.stride - 1) / s.stride, (s.pad + phase - first) / s.stride / s.dilation};
 }
 
-// What one leaf runs, with the taps it has of w: all of the problem, or, in grad_input with a stride, one phase.
+// What one leaf runs, with the taps it has of w: all of the problem, or a phase that lies apart.
 struct Part {
   const Row* row;
   ConvProblem problem;
@@ -125,36 +125,34 @@ const Row* direct_row(const ConvProblem& p) {
   return best;
 }
 
-Plan make_plan(const Row& leaf, const ConvProblem& p) {
-  Plan plan{refuses(p), {}, {}, p.pass == Pass::grad_input && p.stride_h * p.stride_w > 1, {}};
+// In fwd the parts that lie apart add up: all but the first have the sums before them as their residual, and the last
+// one does what is done to all sums.
+void share_epilogue(const ConvProblem& p, bool first, bool last, ConvProblem& of) {
+  of.has_bias = p.has_bias && last;
+  if (!last) of.epilogue = {};
+  of.epilogue.residual = !first || p.epilogue.residual;
+}
+
+Plan make_plan(const Row& leaf, const ConvProblem& p, bool apart) {
+  Plan plan{refuses(p), {}, {}, apart, {}};
   if (!plan.reason.empty()) return plan;
-  plan.h = cut_side(p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h, plan.apart);
-  plan.w = cut_side(p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w, plan.apart);
+  plan.h = cut_side(p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h, apart);
+  plan.w = cut_side(p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w, apart);
+  const int64_t count = apart ? plan.strides() : 1;
   bool leaf_runs = false;
   int64_t weights = 0;
-  for (int64_t phase = 0; phase < (plan.apart ? plan.strides() : 1); ++phase) {
+  for (int64_t phase = 0; phase < count; ++phase) {
     Part part = part_of(p, plan, phase / plan.w.stride, phase % plan.w.stride);
+    if (apart && p.pass == Pass::fwd) share_epilogue(p, phase == 0, phase == count - 1, part.problem);
     const std::string reason = fit_leaf(leaf, p, plan, part);
     if (reason.empty()) leaf_runs = true;
     if (!reason.empty() && plan.reason.empty()) plan.reason = reason;
-    if (!reason.empty() && plan.apart) part.row = direct_row(part.problem);
+    if (!reason.empty() && apart) part.row = direct_row(part.problem);
     part.weights = weights;
     weights += part.problem.K * part.problem.Cg() * part.problem.R * part.problem.S;
     plan.parts.push_back(part);
   }
   if (leaf_runs) plan.reason.clear();
-  return plan;
-}
-
-// Asked several times for each call.
-const Plan& plan_of(const Row& leaf, const ConvProblem& p) {
-  thread_local const Row* of = nullptr;
-  thread_local ConvProblem problem;
-  thread_local Plan plan;
-  if (of != &leaf || std::memcmp(&problem, &p, sizeof p) != 0) {
-    plan = make_plan(leaf, p);
-    of = &leaf, std::memcpy(&problem, &p, sizeof p);
-  }
   return plan;
 }
 
@@ -169,9 +167,14 @@ int64_t cut_weights_elements(const Plan& plan) {
   return plan.strided() ? last.weights + last.problem.K * last.problem.Cg() * last.problem.R * last.problem.S : 0;
 }
 
+// grad_x has a bias for each channel, and the phases are channels.
+bool cuts_bias(const ConvProblem& p, const Plan& plan) {
+  return p.pass == Pass::grad_input && p.has_bias && plan.strided() && !plan.apart;
+}
+
 // Where everything stands in the workspace, in bytes; what is not needed takes none.
 struct Pieces {
-  int64_t x, y, w, residual, leaf, size;
+  int64_t x, y, w, bias, residual, sums, leaf, size;
 };
 
 Pieces pieces_of(const ConvProblem& p, const Plan& plan) {
@@ -183,7 +186,10 @@ Pieces pieces_of(const ConvProblem& p, const Plan& plan) {
   place(at.x, cut_x(p, plan).cut_elements() * item);
   place(at.y, of_y * item);
   place(at.w, cut_weights_elements(plan) * item);
+  place(at.bias, cuts_bias(p, plan) ? plan.parts[0].problem.C * item : 0);
   place(at.residual, p.epilogue.residual ? of_y * item : 0);
+  const ConvProblem& leaf = plan.parts[0].problem;
+  place(at.sums, p.pass == Pass::fwd && plan.apart ? leaf.N * leaf.y_stride_n() * item : 0);
   place(at.leaf, of_leaves);
   return at;
 }
@@ -232,6 +238,35 @@ void join_weights(const ConvProblem& p, const Plan& plan, void* cut, void* w) {
   });
 }
 
+void cut_bias(const ConvProblem& p, const Plan& plan, const void* bias, char* cut) {
+  const int64_t bytes = p.Cg() * itemsize(p.dtype);
+  for (int64_t i = 0; i < p.G * plan.strides(); ++i)
+    std::memcpy(cut + i * bytes, (const char*)bias + i / plan.strides() * bytes, size_t(bytes));
+}
+
+// o: the operands after the cut. In fwd the sums so far are in `sums` and where the result goes in turn, in the end
+// there.
+void run_parts(const Plan& plan, const ConvOperands& o, void* sums, int64_t item) {
+  int64_t image = 0;  // where the phase begins in x
+  size_t left = plan.parts.size();
+  const void* so_far = o.residual;
+  for (const Part& part : plan.parts) {
+    const ConvProblem& p = part.problem;
+    const int64_t x = image * item, w = part.weights * item;  // both 0 if there is one part
+    ConvOperands of_part = o;
+    of_part.a = (const char*)o.a + (p.pass == Pass::grad_input ? 0 : x);
+    of_part.b = (const char*)o.b + (p.pass == Pass::grad_weight ? 0 : w);
+    of_part.out = (char*)o.out + (p.pass == Pass::grad_input ? x : p.pass == Pass::grad_weight ? w : 0);
+    if (!p.has_bias) of_part.bias = nullptr;
+    if (p.pass == Pass::fwd) {
+      if (--left % 2) of_part.out = sums;
+      of_part.residual = so_far, so_far = of_part.out;
+    }
+    part.row->run(p, of_part);
+    image += p.N * p.x_stride_n();
+  }
+}
+
 void run(const ConvProblem& p, const Plan& plan, const ConvOperands& o) {
   const Pieces at = pieces_of(p, plan);
   char* const workspace = (char*)o.workspace;
@@ -242,6 +277,7 @@ void run(const ConvProblem& p, const Plan& plan, const ConvOperands& o) {
   of_leaf.workspace = workspace + at.leaf;
   if (!grad_input) cut_images(x, o.a, of_x), of_leaf.a = of_x;
   if (plan.strided() && p.pass != Pass::grad_weight) cut_weights(p, plan, o.b, of_w), of_leaf.b = of_w;
+  if (cuts_bias(p, plan)) cut_bias(p, plan, o.bias, workspace + at.bias), of_leaf.bias = workspace + at.bias;
   if (dilated && fwd && o.residual) {
     cut_images(y, o.residual, workspace + at.residual);
     of_leaf.residual = workspace + at.residual;
@@ -250,13 +286,7 @@ void run(const ConvProblem& p, const Plan& plan, const ConvOperands& o) {
   if (dilated && fwd) of_leaf.out = of_y;
   if (grad_input) of_leaf.out = of_x;
   if (plan.strided() && p.pass == Pass::grad_weight) of_leaf.out = of_w;
-  char* out = (char*)of_leaf.out;
-  for (const Part& part : plan.parts) {
-    const int64_t item = itemsize(p.dtype);
-    if (plan.apart) of_leaf.b = of_w + part.weights * item, of_leaf.out = out;
-    part.row->run(part.problem, of_leaf);
-    out += part.problem.N * part.problem.x_stride_n() * item;
-  }
+  run_parts(plan, of_leaf, workspace + at.sums, itemsize(p.dtype));
   if (dilated && fwd) join_images(y, of_y, o.out);
   if (grad_input) join_images(x, of_x, o.out);
   if (plan.strided() && p.pass == Pass::grad_weight) join_weights(p, plan, of_w, o.out);
@@ -290,6 +320,27 @@ std::string describe(const Plan& plan) {
                  of.Cg(), ", ", of.R, ", ", of.S, "]");
   }
   return text;
+}
+
+// Half precision would round the sums of every part.
+Plan choose_plan(const Row& leaf, const ConvProblem& p) {
+  Plan plan = make_plan(leaf, p, false);
+  if (p.stride_h * p.stride_w == 1 || (p.pass == Pass::fwd && itemsize(p.dtype) == 2)) return plan;
+  Plan apart = make_plan(leaf, p, true);
+  const bool better = apart.reason.empty() && (!plan.reason.empty() || cost(p, apart) < cost(p, plan));
+  return better ? apart : plan;
+}
+
+// Asked several times for each call.
+const Plan& plan_of(const Row& leaf, const ConvProblem& p) {
+  thread_local const Row* of = nullptr;
+  thread_local ConvProblem problem;
+  thread_local Plan plan;
+  if (of != &leaf || std::memcmp(&problem, &p, sizeof p) != 0) {
+    plan = choose_plan(leaf, p);
+    of = &leaf, std::memcpy(&problem, &p, sizeof p);
+  }
+  return plan;
 }
 
 // Whether the row does dense layers, but none with a stride.

@@ -5,10 +5,12 @@
 // - A dilation d: each phase of y reads one phase of x, under the whole kernel with dilation 1. The d phases are set
 //   beside each other, with zeros between them, and are one image to the leaf: its tiles need not divide a phase, so
 //   few of their results are wasted.
-// - A stride s: y sums over all phases of x, each under taps of its own, every s-th of the kernel. In fwd and
-//   grad_weight the phases become channels, and so do the taps: one leaf with a kernel of ceil(R / s) taps, some of
-//   them zeros, over s times as many channels. In grad_input (sub-pixel convolution, if it is the forward of a
-//   transposed one) nothing is summed over the phases: each has a leaf with its own taps, and none is a zero.
+// - A stride s: y sums over all phases of x, each under taps of its own, every s-th of the kernel. Either the phases
+//   become channels, and so do the taps: one leaf with a kernel of ceil(R / s) taps, some of them zeros, over s times
+//   as many channels. Or they lie apart, and each has a leaf of its own, with no taps but its own; a phase of too few
+//   taps for the leaf runs on a row that sums directly. In grad_input (sub-pixel convolution, if it is the forward of a
+//   transposed one) nothing is summed over the phases; in fwd each leaf adds its sums to the last one's, as it would
+//   add a residual. The plan is the one with the lower predicted time.
 // Both permute operands and add zeros, so all three passes are the leaf's, and the predicted errors too. Operands are
 // cut, leaves run, results are joined, all through the workspace.
 #pragma once
