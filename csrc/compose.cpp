@@ -194,11 +194,6 @@ Pieces pieces_of(const ConvProblem& p, const Plan& plan) {
   return at;
 }
 
-template <class F>
-void dispatch_item(int64_t item, const F& f) {
-  item == 8 ? f(uint64_t()) : item == 4 ? f(uint32_t()) : f(uint16_t());
-}
-
 // Every weight after the cut, and the weight of p that it is, or null: f(cut, of_p).
 template <class S, class F>
 void for_each_weight(const ConvProblem& p, const Plan& plan, S* cut, S* of_p, const F& f) {
@@ -314,10 +309,14 @@ std::string describe(const Plan& plan) {
   const std::string beside = phases(plan.h.dilation, plan.w.dilation, "side by side");
   const std::string others = phases(plan.h.stride, plan.w.stride, plan.apart ? "apart" : "as channels");
   std::string text = beside + (!beside.empty() && !others.empty() ? ", " : "") + others;
-  for (const Part& part : plan.parts) {
-    const ConvProblem& of = part.problem;
-    text += join("; ", part.row->algo, " on x [", of.N, ", ", of.C, ", ", of.H, ", ", of.W, "] and w [", of.K, ", ",
-                 of.Cg(), ", ", of.R, ", ", of.S, "]");
+  for (size_t i = 0, next; i < plan.parts.size(); i = next) {
+    const auto leaf = [&](size_t part) {
+      const ConvProblem& of = plan.parts[part].problem;
+      return join(plan.parts[part].row->algo, " on x [", of.N, ", ", of.C, ", ", of.H, ", ", of.W, "] and w [", of.K,
+                  ", ", of.Cg(), ", ", of.R, ", ", of.S, "]");
+    };
+    for (next = i + 1; next < plan.parts.size() && leaf(next) == leaf(i);) ++next;
+    text += "; " + (next > i + 1 ? join(next - i, " times ") : "") + leaf(i);
   }
   return text;
 }
@@ -331,7 +330,7 @@ Plan choose_plan(const Row& leaf, const ConvProblem& p) {
   return better ? apart : plan;
 }
 
-// Asked several times for each call.
+// Asked several times for each call. Bytes between the fields may differ, which costs a plan and nothing else.
 const Plan& plan_of(const Row& leaf, const ConvProblem& p) {
   thread_local const Row* of = nullptr;
   thread_local ConvProblem problem;
@@ -356,6 +355,10 @@ bool takes_unit_steps_alone(const Row& row) {
   return !row.supports(p).empty();
 }
 
+// Whether the leaf takes w as it is, and so w as it has prepared it. Weights that are cut by a stride depend on more
+// than a pack knows.
+bool keeps_weights(const Plan& plan) { return plan.reason.empty() && !plan.strided(); }
+
 Row composed_row(const char* name, const Row& leaf) {
   const Row* of = &leaf;
   Row row{};
@@ -365,6 +368,14 @@ Row composed_row(const char* name, const Row& leaf) {
   row.error = [of](const ConvProblem& p) { return error(plan_of(*of, p)); };
   row.workspace = [of](const ConvProblem& p) { return pieces_of(p, plan_of(*of, p)).size; };
   row.run = [of](const ConvProblem& p, const ConvOperands& o) { run(p, Plan(plan_of(*of, p)), o); };
+  if (leaf.pack) {
+    row.pack_bytes = [of](const ConvProblem& p) {
+      return keeps_weights(plan_of(*of, p)) ? of->pack_bytes(plan_of(*of, p).parts[0].problem) : 0;
+    };
+    row.pack = [of](const ConvProblem& p, const void* w, void* to) {
+      of->pack(plan_of(*of, p).parts[0].problem, w, to);
+    };
+  }
   row.describe = [of](const ConvProblem& p) { return describe(plan_of(*of, p)); };
   return row;
 }

@@ -24,7 +24,7 @@ struct Row {
   bool direct;         // sums the very products: NaN and Inf stay local, componentwise error bounds hold
   bool fuses = false;  // runs problems with an epilogue
   // Where the row can prepare weights once for many calls: their size, and the way to make them. They may depend on w's
-  // sizes, groups, dtype, layout and ISA alone.
+  // sizes, groups, dtype, layout and ISA alone. No bytes: it prepares none for such a problem.
   std::function<int64_t(const ConvProblem&)> pack_bytes = nullptr;
   std::function<void(const ConvProblem&, const void* w, void* to)> pack = nullptr;
   // What a plan (compose.h) makes of the problem, and what its leaf runs; null for the other rows.

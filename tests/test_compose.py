@@ -101,10 +101,20 @@ def test_reasons(arguments, reason):
         torchconv.conv2d(x, w, algo="phases(winograd4)", **arguments)
 
 
-def test_packs_are_not_made_of_phases():
+def test_a_dilation_keeps_the_leafs_packs():
+    """They are w's alone, so one serves every dilation; weights that are cut by a stride have none."""
     x, w = torch.randn(1, 8, 14, 14), torch.randn(8, 8, 3, 3)
-    geometry = ([1, 1], [2, 2, 2, 2], [2, 2], 1)
-    assert ops.conv_pack(x, w, *geometry, "none", False, "phases(winograd4)").numel() == 0
+    algo = "phases(winograd4)"
+    pack = ops.conv_pack(x, w, [1, 1], [2] * 4, [2, 2], 1, "none", False, algo)
+    assert pack.numel() == ops.conv_pack(x, w, [1, 1], [1] * 4, [1, 1], 1, "none", False, "winograd4").numel() > 0
+    for d in (2, 3):
+        y = ops.conv_fused(x, w, None, None, pack, [1, 1], [d] * 4, [d, d], 1, "relu", algo)
+        assert torch.equal(y, ops.conv_fused(x, w, None, None, None, [1, 1], [d] * 4, [d, d], 1, "relu", algo))
+    assert ops.conv_pack(x, w, [2, 2], [1] * 4, [1, 1], 1, "none", False, algo).numel() == 0
+    with pytest.raises(RuntimeError, match="pack: expected none, since phases.winograd4. prepares no weights"):
+        ops.conv_fused(x, w, None, None, pack, [2, 2], [1] * 4, [1, 1], 1, "relu", algo)
+    with pytest.raises(RuntimeError, match="pack: expected a problem that .*: there is no stride"):
+        ops.conv_fused(x, w, None, None, pack, [1, 1], [1] * 4, [1, 1], 1, "relu", algo)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.float16, torch.bfloat16])

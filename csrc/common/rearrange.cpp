@@ -120,12 +120,6 @@ struct Planes {
   }
 };
 
-// Elements are moved as they are, whatever their type.
-template <class F>
-void dispatch_item(int64_t item, const F& f) {
-  item == 8 ? f(uint64_t()) : item == 4 ? f(uint32_t()) : f(uint16_t());
-}
-
 // Another thread for each 64 KiB: fewer are not worth waking one.
 int threads_for(const CutImages& c) {
   return int(std::min<int64_t>(c.threads, 1 + c.cut_elements() * c.item / (64 << 10)));

@@ -35,6 +35,12 @@ struct CutImages {
   int64_t cut_elements() const { return N * image_channels() * phases() * h.whole * w.whole; }
 };
 
+// Elements are moved as they are, whatever their type: calls f with a number of their size.
+template <class F>
+void dispatch_item(int64_t item, const F& f) {
+  item == 8 ? f(uint64_t()) : item == 4 ? f(uint32_t()) : f(uint16_t());
+}
+
 void cut_images(const CutImages&, const void* image, void* phases);
 void join_images(const CutImages&, const void* phases, void* image);
 
