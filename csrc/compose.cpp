@@ -287,12 +287,14 @@ void run(const ConvProblem& p, const Plan& plan, const ConvOperands& o) {
   if (plan.strided() && p.pass == Pass::grad_weight) join_weights(p, plan, of_w, o.out);
 }
 
+// Measured on a Zen 4: 15 to 60 GB/s are read and written, by the layout and by how much of it is in the caches, and
+// 6 where steps are large or pixels small.
 double cost(const ConvProblem& p, const Plan& plan) {
   double leaves = 0;
   for (const Part& part : plan.parts) leaves += part.row->cost(part.problem);
   double moved = double(cut_x(p, plan).cut_elements() + cut_weights_elements(plan));
   if (plan.dilated()) moved += double(cut_y(p, plan).cut_elements()) * (p.epilogue.residual ? 2 : 1);
-  return 10e-6 + leaves + 2 * moved * double(itemsize(p.dtype)) / 8e9;
+  return 10e-6 + leaves + 2 * moved * double(itemsize(p.dtype)) / 16e9;
 }
 
 double error(const Plan& plan) {

@@ -16,6 +16,11 @@ static void cut_inside(const S* __restrict from, int64_t count, S* __restrict to
 #pragma GCC unroll 4
     for (int b = 0; b < Step; ++b) to[b * to_stride + j] = from[j * Step + b];
 }
+template <class S>
+static void cut_inside(int64_t step, const S* from, int64_t count, S* to, int64_t to_stride) {
+  for (int64_t j = 0; j < count; ++j, ++to)
+    for (int64_t b = 0; b < step; ++b) to[b * to_stride] = *from++;
+}
 
 // to[b * to_stride + j] = element j of phase b.
 template <class S>
@@ -30,8 +35,7 @@ static void cut_row(const CutAxis& a, const S* from, S* to, int64_t to_stride) {
   } else if (a.step == 4) {
     cut_inside<4>(start, count, to + in.first, to_stride);
   } else {
-    for (int64_t b = 0; b < a.step; ++b)
-      for (int64_t j = 0; j < count; ++j) to[b * to_stride + in.first + j] = start[j * a.step + b];
+    cut_inside(a.step, start, count, to + in.first, to_stride);
   }
   const auto edge = [&](int64_t begin, int64_t end) {
     for (int64_t j = begin; j < end; ++j)
@@ -52,6 +56,12 @@ static void join_inside(const S* __restrict from, int64_t from_stride, int64_t c
 }
 
 template <class S>
+static void join_inside(int64_t step, const S* from, int64_t from_stride, int64_t count, S* to) {
+  for (int64_t j = 0; j < count; ++j, ++from)
+    for (int64_t b = 0; b < step; ++b) *to++ = from[b * from_stride];
+}
+
+template <class S>
 static void join_row(const CutAxis& a, const S* from, int64_t from_stride, S* to) {
   const Inside in = inside(a);
   const int64_t count = in.last - in.first;
@@ -63,8 +73,7 @@ static void join_row(const CutAxis& a, const S* from, int64_t from_stride, S* to
   } else if (a.step == 4) {
     join_inside<4>(from + in.first, from_stride, count, start);
   } else {
-    for (int64_t b = 0; b < a.step; ++b)
-      for (int64_t j = 0; j < count; ++j) start[j * a.step + b] = from[b * from_stride + in.first + j];
+    join_inside(a.step, from + in.first, from_stride, count, start);
   }
   const auto edge = [&](int64_t begin, int64_t end) {
     for (int64_t j = begin; j < end; ++j)

@@ -47,18 +47,24 @@ struct Pixels {
   int64_t group = cut_pixel / c.groups;
   int64_t phase_w = c.apart ? c.N * c.cut_image() * c.item : bytes, phase_h = c.w.phases() * phase_w;  // strides
 
+  // How many neighbours in a row are neighbours after the cut too, from element e on.
+  int64_t run(int64_t e) const {
+    const bool joined = c.groups == 1 && !c.apart && !c.w.beside && (e + c.w.shift) % c.w.step == 0;
+    return joined && e >= 0 && e + c.w.step <= c.w.size ? c.w.step : 1;
+  }
+
   void cut_row(const char* image, int64_t row, char* to) const {
     for (int64_t r = 0; r < c.h.phases(); ++r) {
       const Phase i = c.h.beside ? place_beside(c.h, row) : Phase{r, row};
       const int64_t h = element(c.h, i.phase, i.at);
-      const char* from = image + h * c.w.size * image_pixel;
       for (int64_t column = 0; column < c.w.whole; ++column)
-        for (int64_t s = 0; s < c.w.phases(); ++s) {
+        for (int64_t s = 0, pixels; s < c.w.phases(); s += pixels) {
           const Phase j = c.w.beside ? place_beside(c.w, column) : Phase{s, column};
           const int64_t w = h < 0 ? -1 : element(c.w, j.phase, j.at);
           char* at = to + column * cut_pixel + r * phase_h + s * phase_w;
+          pixels = run(w);
           if (w >= 0)
-            copy_groups(c.groups, bytes, from + w * image_pixel, bytes, at, group);
+            copy_groups(c.groups, pixels * bytes, image + (h * c.w.size + w) * image_pixel, bytes, at, group);
           else
             for (int64_t g = 0; g < c.groups; ++g) std::memset(at + g * group, 0, size_t(bytes));
         }
@@ -68,9 +74,11 @@ struct Pixels {
   void join_row(const char* phases, int64_t h, char* to) const {
     const Phase i = target(c.h, h);
     const char* from = phases + i.at * c.w.whole * cut_pixel + i.phase * phase_h;
-    for (int64_t w = 0; w < c.w.size; ++w) {
+    for (int64_t w = 0, pixels; w < c.w.size; w += pixels) {
       const Phase j = target(c.w, w);
-      copy_groups(c.groups, bytes, from + j.at * cut_pixel + j.phase * phase_w, group, to + w * image_pixel, bytes);
+      pixels = run(w);
+      copy_groups(c.groups, pixels * bytes, from + j.at * cut_pixel + j.phase * phase_w, group, to + w * image_pixel,
+                  bytes);
     }
   }
 };
@@ -89,7 +97,7 @@ struct Planes {
     return n * c.cut_image() + (g * (c.apart ? 1 : c.phases()) * c.channels + in_group) * plane;
   }
 
-  void clear(S* row, int64_t first, int64_t last) const { std::fill(row + first, row + std::max(first, last), S(0)); }
+  void clear(S* row, int64_t count) const { std::memset(row, 0, size_t(count) * sizeof(S)); }
 
   void cut(const S* image, int64_t r, S* to) const {
     for (int64_t row = 0; row < c.h.whole; ++row, to += c.w.whole) {
@@ -97,13 +105,12 @@ struct Planes {
       const int64_t h = element(c.h, i.phase, i.at);
       const S* from = image + h * c.w.size;
       if (h < 0) {
-        for (int64_t s = 0; s < c.w.phases(); ++s) clear(to + s * phase_w, 0, c.w.whole);
+        for (int64_t s = 0; s < c.w.phases(); ++s) clear(to + s * phase_w, c.w.whole);
       } else if (c.w.step == 1) {
         std::copy_n(from, c.w.size, to);
       } else {
+        if (c.w.beside) clear(to, c.w.whole);
         TORCHCONV_DISPATCH_ISA(c.isa, cut_row, c.w, from, to, row_stride);
-        for (int64_t b = 0; c.w.beside && b < c.w.step; ++b)
-          clear(to, b * c.w.pitch + c.w.length, std::min((b + 1) * c.w.pitch, c.w.whole));
       }
     }
   }
