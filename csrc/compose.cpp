@@ -294,7 +294,7 @@ double cost(const ConvProblem& p, const Plan& plan) {
   for (const Part& part : plan.parts) leaves += part.row->cost(part.problem);
   double moved = double(cut_x(p, plan).cut_elements() + cut_weights_elements(plan));
   if (plan.dilated()) moved += double(cut_y(p, plan).cut_elements()) * (p.epilogue.residual ? 2 : 1);
-  return 10e-6 + leaves + 2 * moved * double(itemsize(p.dtype)) / 16e9;
+  return 10e-6 + leaves + 2 * moved * double(itemsize(p.dtype)) / 24e9;
 }
 
 double error(const Plan& plan) {
