@@ -120,9 +120,9 @@ def test_a_dilation_keeps_the_leafs_packs():
         y = ops.conv_fused(x, w, None, None, pack, [1, 1], [d] * 4, [d, d], 1, "relu", algo)
         assert torch.equal(y, ops.conv_fused(x, w, None, None, None, [1, 1], [d] * 4, [d, d], 1, "relu", algo))
     assert ops.conv_pack(x, w, [2, 2], [1] * 4, [1, 1], 1, "none", False, algo).numel() == 0
-    with pytest.raises(RuntimeError, match="pack: expected none, since phases.winograd4. prepares no weights"):
+    with pytest.raises(RuntimeError, match=r"pack: expected none, since phases.winograd4. prepares no weights"):
         ops.conv_fused(x, w, None, None, pack, [2, 2], [1] * 4, [1, 1], 1, "relu", algo)
-    with pytest.raises(RuntimeError, match="pack: expected a problem that .*: there is no stride"):
+    with pytest.raises(RuntimeError, match=r"pack: expected a problem that .*: there is no stride"):
         ops.conv_fused(x, w, None, None, pack, [1, 1], [1] * 4, [1, 1], 1, "relu", algo)
 
 
