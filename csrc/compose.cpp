@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 
 #include "common/error.h"
 #include "common/parallel.h"
@@ -54,6 +53,7 @@ struct Plan {
   Side h, w;
   bool apart;  // phases of x are images of their own, one for each part
   std::vector<Part> parts;
+  double seconds, error;  // predicted
 
   int64_t strides() const { return h.stride * w.stride; }
   bool strided() const { return strides() > 1; }                // then the taps are cut, too
@@ -131,29 +131,6 @@ void share_epilogue(const ConvProblem& p, bool first, bool last, ConvProblem& of
   of.has_bias = p.has_bias && last;
   if (!last) of.epilogue = {};
   of.epilogue.residual = !first || p.epilogue.residual;
-}
-
-Plan make_plan(const Row& leaf, const ConvProblem& p, bool apart) {
-  Plan plan{refuses(p), {}, {}, apart, {}};
-  if (!plan.reason.empty()) return plan;
-  plan.h = cut_side(p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h, apart);
-  plan.w = cut_side(p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w, apart);
-  const int64_t count = apart ? plan.strides() : 1;
-  bool leaf_runs = false;
-  int64_t weights = 0;
-  for (int64_t phase = 0; phase < count; ++phase) {
-    Part part = part_of(p, plan, phase / plan.w.stride, phase % plan.w.stride);
-    if (apart && p.pass == Pass::fwd) share_epilogue(p, phase == 0, phase == count - 1, part.problem);
-    const std::string reason = fit_leaf(leaf, p, plan, part);
-    if (reason.empty()) leaf_runs = true;
-    if (!reason.empty() && plan.reason.empty()) plan.reason = reason;
-    if (!reason.empty() && apart) part.row = direct_row(part.problem);
-    part.weights = weights;
-    weights += part.problem.K * part.problem.Cg() * part.problem.R * part.problem.S;
-    plan.parts.push_back(part);
-  }
-  if (leaf_runs) plan.reason.clear();
-  return plan;
 }
 
 CutImages cut_x(const ConvProblem& p, const Plan& plan) {
@@ -298,7 +275,7 @@ double cost(const ConvProblem& p, const Plan& plan) {
 }
 
 double error(const Plan& plan) {
-  double most = plan.reason.empty() ? 0 : std::numeric_limits<double>::infinity();
+  double most = 0;
   for (const Part& part : plan.parts) most = std::max(most, part.row->error(part.problem));
   return most;
 }
@@ -323,25 +300,56 @@ std::string describe(const Plan& plan) {
   return text;
 }
 
+Plan make_plan(const Row& leaf, const ConvProblem& p, bool apart) {
+  Plan plan{"", {}, {}, apart, {}, 0, 0};
+  plan.h = cut_side(p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h, apart);
+  plan.w = cut_side(p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w, apart);
+  const int64_t count = apart ? plan.strides() : 1;
+  bool leaf_runs = false;
+  int64_t weights = 0;
+  for (int64_t phase = 0; phase < count; ++phase) {
+    Part part = part_of(p, plan, phase / plan.w.stride, phase % plan.w.stride);
+    if (apart && p.pass == Pass::fwd) share_epilogue(p, phase == 0, phase == count - 1, part.problem);
+    const std::string reason = fit_leaf(leaf, p, plan, part);
+    if (reason.empty()) leaf_runs = true;
+    if (!reason.empty() && plan.reason.empty()) plan.reason = reason;
+    if (!reason.empty() && apart) part.row = direct_row(part.problem);
+    part.weights = weights;
+    weights += part.problem.K * part.problem.Cg() * part.problem.R * part.problem.S;
+    plan.parts.push_back(part);
+  }
+  if (leaf_runs) plan.reason.clear();
+  plan.seconds = cost(p, plan), plan.error = error(plan);
+  return plan;
+}
+
 // Half precision would round the sums of every part.
 Plan choose_plan(const Row& leaf, const ConvProblem& p) {
   Plan plan = make_plan(leaf, p, false);
   if (p.stride_h * p.stride_w == 1 || (p.pass == Pass::fwd && itemsize(p.dtype) == 2)) return plan;
   Plan apart = make_plan(leaf, p, true);
-  const bool better = apart.reason.empty() && (!plan.reason.empty() || cost(p, apart) < cost(p, plan));
+  const bool better = apart.reason.empty() && (!plan.reason.empty() || apart.seconds < plan.seconds);
   return better ? apart : plan;
 }
 
-// Asked several times for each call. Bytes between the fields may differ, which costs a plan and nothing else.
+// Of a problem that refuses() lets pass. Asked several times for each call, of each layer of a network in turn; to make
+// one takes some 10 us. Bytes between the fields of a problem may differ: that costs a plan and nothing else.
 const Plan& plan_of(const Row& leaf, const ConvProblem& p) {
-  thread_local const Row* of = nullptr;
-  thread_local ConvProblem problem;
-  thread_local Plan plan;
-  if (of != &leaf || std::memcmp(&problem, &p, sizeof p) != 0) {
-    plan = choose_plan(leaf, p);
-    of = &leaf, std::memcpy(&problem, &p, sizeof p);
-  }
-  return plan;
+  struct Made {
+    const Row* leaf;
+    ConvProblem problem;
+    Plan plan;
+  };
+  constexpr size_t most = 64;
+  thread_local std::vector<Made> cache;
+  thread_local size_t oldest = 0;
+  for (const Made& made : cache)
+    if (made.leaf == &leaf && std::memcmp(&made.problem, &p, sizeof p) == 0) return made.plan;
+  Made made{&leaf, p, choose_plan(leaf, p)};
+  std::memcpy(&made.problem, &p, sizeof p);
+  if (cache.size() < most) return cache.push_back(made), cache.back().plan;
+  oldest = (oldest + 1) % most;
+  return (cache[oldest] = made).plan;
 }
 
 // Whether the row does dense layers, but none with a stride.
@@ -365,14 +373,18 @@ Row composed_row(const char* name, const Row& leaf) {
   const Row* of = &leaf;
   Row row{};
   row.algo = name, row.pass = leaf.pass, row.device = leaf.device, row.direct = false, row.fuses = leaf.fuses;
-  row.supports = [of](const ConvProblem& p) { return plan_of(*of, p).reason; };
-  row.cost = [of](const ConvProblem& p) { return cost(p, plan_of(*of, p)); };
-  row.error = [of](const ConvProblem& p) { return error(plan_of(*of, p)); };
+  row.supports = [of](const ConvProblem& p) {
+    const std::string reason = refuses(p);
+    return reason.empty() ? plan_of(*of, p).reason : reason;
+  };
+  row.cost = [of](const ConvProblem& p) { return plan_of(*of, p).seconds; };
+  row.error = [of](const ConvProblem& p) { return refuses(p).empty() ? plan_of(*of, p).error : 0; };
   row.workspace = [of](const ConvProblem& p) { return pieces_of(p, plan_of(*of, p)).size; };
   row.run = [of](const ConvProblem& p, const ConvOperands& o) { run(p, Plan(plan_of(*of, p)), o); };
   if (leaf.pack) {
     row.pack_bytes = [of](const ConvProblem& p) {
-      return keeps_weights(plan_of(*of, p)) ? of->pack_bytes(plan_of(*of, p).parts[0].problem) : 0;
+      return refuses(p).empty() && keeps_weights(plan_of(*of, p)) ? of->pack_bytes(plan_of(*of, p).parts[0].problem)
+                                                                  : 0;
     };
     row.pack = [of](const ConvProblem& p, const void* w, void* to) {
       of->pack(plan_of(*of, p).parts[0].problem, w, to);
