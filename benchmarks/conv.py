@@ -22,7 +22,8 @@ PASSES = ("fwd", *MASKS)
 DENSE = ("large3x3", "small3x3", "single3x3", "3x3", "5x5", "7x7", "15x15", "31x31")
 DEPTHWISE = ("dw3x3", "dw5x5", "dw7x7", "dw13x13", "dw31x31", "dw51x51")
 GROUPED = ("g4", "g8", "g16", "g24")
-KINDS = DENSE + DEPTHWISE + GROUPED  # how layers' names begin
+PHASES = ("dilated3x3", "up4x4", "strided4x4", "strided3x3", "stem7x7")
+KINDS = DENSE + DEPTHWISE + GROUPED + PHASES  # how layers' names begin
 SINGLE = ("fwd", "grad_input", "grad_weight")  # backward is the last two
 
 

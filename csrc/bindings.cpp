@@ -139,6 +139,7 @@ PYBIND11_MODULE(_C, m) {
           d["supported"] = c.supported;
           d["direct"] = c.row->direct;
           d["reason"] = c.reason;
+          d["plan"] = c.plan;
           d["seconds"] = c.supported ? py::object(py::float_(c.cost)) : py::none();
           d["error"] = c.supported ? py::object(py::float_(c.error)) : py::none();
           d["workspace"] = c.supported ? py::object(py::int_(c.workspace)) : py::none();

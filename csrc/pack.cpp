@@ -6,7 +6,7 @@ namespace torchconv {
 
 // In front of the weights, on a cache line of its own; all that they may depend on.
 struct alignas(64) PackHeader {
-  char algo[12];
+  char algo[28];
   int32_t isa, dtype, layout;
   int32_t K, Cg, T, R, S, G;
 };
@@ -26,7 +26,7 @@ static std::string describe(const PackHeader& h) {
 }
 
 Tensor make_pack(const Row& row, const ConvProblem& p, const Tensor& w) {
-  if (!row.pack || !p.products_per_output() || !p.K) return allocate_workspace(0, w);
+  if (!row.pack || !p.products_per_output() || !p.K || !row.pack_bytes(p)) return allocate_workspace(0, w);
   const Tensor pack = allocate_workspace(int64_t(sizeof(PackHeader)) + row.pack_bytes(p), w);
   char* bytes = (char*)pack.mutable_data_ptr();
   const PackHeader header = header_of(row.algo, p);
@@ -48,10 +48,12 @@ const Row& row_of_pack(const Tensor& pack, const ConvProblem& p) {
     const PackHeader expected = header_of(row.algo, p);
     TORCHCONV_CHECK(std::memcmp(&header, &expected, sizeof header) == 0, "pack: expected one for (", describe(expected),
                     "), got one for (", describe(header), ")");
-    TORCHCONV_CHECK(pack.numel() == int64_t(sizeof header) + row.pack_bytes(p), "pack: expected ",
-                    int64_t(sizeof header) + row.pack_bytes(p), " bytes, got ", pack.numel());
     const std::string reason = row.refuses(p);
     TORCHCONV_CHECK(reason.empty(), "pack: expected a problem that ", row.algo, ", which made it, can run: ", reason);
+    const int64_t bytes = row.pack_bytes(p);
+    TORCHCONV_CHECK(bytes, "pack: expected none, since ", row.algo, " prepares no weights for such a problem, got one");
+    TORCHCONV_CHECK(pack.numel() == int64_t(sizeof header) + bytes, "pack: expected ", int64_t(sizeof header) + bytes,
+                    " bytes, got ", pack.numel());
     return row;
   }
   fail("pack: expected what conv_pack returned, got bytes that no algorithm has made");

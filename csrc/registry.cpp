@@ -7,6 +7,7 @@
 #include <set>
 
 #include "common/error.h"
+#include "compose.h"
 #include "plans.h"
 
 namespace torchconv {
@@ -60,6 +61,7 @@ const std::deque<Row>& rows() {
     add_strassen_rows();
     add_winograd_rows();
     add_reference_rows();
+    add_composed_rows(table());
     return true;
   }();
   (void)filled;
@@ -176,9 +178,10 @@ std::vector<Candidate> explain(const ConvProblem& p, const std::string& algo) {
   const Candidate* best = nullptr;
   for (const Row& row : rows()) {
     if (row.pass != p.pass || row.device != p.device) continue;
-    Candidate c{&row, row.refuses(p), true, 0, 0, 0, false, 0};
+    Candidate c{&row, row.refuses(p), true, 0, 0, 0, false, 0, ""};
     c.supported = c.reason.empty();
     if (c.supported) c.cost = row.cost(p), c.error = row.error(p), c.workspace = row.workspace(p);
+    if (c.supported && row.describe) c.plan = row.describe(p);
     if (plan)
       for (const Timed& timed : *plan)
         if (timed.algo == row.algo) c.measured = timed.seconds;

@@ -4,6 +4,7 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,17 +17,19 @@ struct Row {
   Pass pass;
   Device device;
   // "" if the row can run the problem, else the reason why not, as a full sentence part.
-  std::string (*supports)(const ConvProblem&);
-  double (*cost)(const ConvProblem&);        // predicted seconds
-  double (*error)(const ConvProblem&);       // predicted 99th percentile of max|y - ref| / max|ref|
-  int64_t (*workspace)(const ConvProblem&);  // bytes
-  void (*run)(const ConvProblem&, const ConvOperands&);
+  std::function<std::string(const ConvProblem&)> supports;
+  std::function<double(const ConvProblem&)> cost;        // predicted seconds
+  std::function<double(const ConvProblem&)> error;       // predicted 99th percentile of max|y - ref| / max|ref|
+  std::function<int64_t(const ConvProblem&)> workspace;  // bytes
+  std::function<void(const ConvProblem&, const ConvOperands&)> run;
   bool direct;         // sums the very products: NaN and Inf stay local, componentwise error bounds hold
   bool fuses = false;  // runs problems with an epilogue
   // Where the row can prepare weights once for many calls: their size, and the way to make them. They may depend on w's
-  // sizes, groups, dtype, layout and ISA alone.
-  int64_t (*pack_bytes)(const ConvProblem&) = nullptr;
-  void (*pack)(const ConvProblem&, const void* w, void* to) = nullptr;
+  // sizes, groups, dtype, layout and ISA alone. No bytes: it prepares none for such a problem.
+  std::function<int64_t(const ConvProblem&)> pack_bytes = nullptr;
+  std::function<void(const ConvProblem&, const void* w, void* to)> pack = nullptr;
+  // What a plan (compose.h) makes of the problem, and what its leaf runs; null for the other rows.
+  std::function<std::string(const ConvProblem&)> describe = nullptr;
 
   // supports(), and whether it fuses what the problem asks for.
   std::string refuses(const ConvProblem&) const;
@@ -63,6 +66,7 @@ struct Candidate {
   int64_t workspace;
   bool allowed;     // supported, asked for, and within the budgets of error and workspace
   double measured;  // seconds, if tune() timed it; else 0
+  std::string plan;   // what describe() says of it
 };
 const Row& select(const ConvProblem&, const std::string& algo);  // throws ConvError with every reason
 std::vector<Candidate> explain(const ConvProblem&, const std::string& algo);

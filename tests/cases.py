@@ -149,6 +149,10 @@ ALL = [
     case("stride leaves a rest", 1, 4, (12, 14), 6, 3, stride=4),
     case("two dilations", 1, 4, (12, 13), 6, 3, padding=(1, 3), dilation=(1, 3)),
     case("dilation and stride", 2, 5, (14, 15), 7, 3, stride=2, padding=2, dilation=2),
+    case("4x4 stride 2", 2, 17, (12, 13), 18, 4, stride=2, padding=1),
+    case("7x6 stride 3 groups", 1, 6, (17, 19), 34, (7, 6), stride=3, padding=(3, 2), groups=2),
+    case("atrous 3x3 of two images", 2, 17, (13, 16), 33, 3, padding=2, dilation=2),
+    case("stride down, dilation across", 2, 5, (13, 16), 6, (3, 5), stride=(2, 1), padding=(1, 5), dilation=(1, 3)),
     case("dilation beyond the input", 1, 3, (5, 5), 4, 3, padding=7, dilation=7),
     case("all at once", 1, 6, (11, 12), 9, (2, 3), stride=(3, 2), padding=(0, 2, 1, 0), dilation=(2, 1), groups=3),
     # Sizes 0 and 1.

@@ -274,7 +274,7 @@ SMALL = {
 }
 
 
-OTHER_SHAPES = re.compile("--shapes (depthwise|large_kernels|dense3x3|grouped)")
+OTHER_SHAPES = re.compile("--shapes (depthwise|large_kernels|dense3x3|grouped|phases)")
 
 
 @pytest.mark.parametrize("script", {shlex.split(bar["run"])[0]: None for bar in SETTINGS["bars"]})

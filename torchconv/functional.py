@@ -98,7 +98,8 @@ def conv2d(
             - "same": as much as it takes for ceil(H / stride) x ceil(W / stride) outputs, an odd rest at the bottom
               and right.
         groups: a divisor of C and of K; each group of channels is convolved on its own.
-        algo: "auto", the name of an algorithm, or "auto:LEVEL" with a level of torchconv.set_precision.
+        algo: "auto", the name of an algorithm ("im2col", or "phases(winograd4)": Winograd on the phases of a stride or
+            a dilation), or "auto:LEVEL" with a level of torchconv.set_precision.
         flip: True for convolution as mathematics defines it (the kernel turned by 180 degrees); the default is
             cross-correlation, as in torch.
 
@@ -228,7 +229,8 @@ def conv_transpose2d(
             takes away from the sides of the output.
         output_padding: rows and columns added at the bottom and right of the output; less than stride or dilation.
         groups: a divisor of C; each group of channels is convolved on its own.
-        algo: "auto", the name of an algorithm, or "auto:LEVEL" with a level of torchconv.set_precision.
+        algo: "auto", the name of an algorithm ("im2col", or "phases(winograd4)": Winograd on the phases of a stride or
+            a dilation), or "auto:LEVEL" with a level of torchconv.set_precision.
         flip: True turns the kernel by 180 degrees.
 
     Returns:

@@ -120,9 +120,10 @@ class Explanation(Printable):
         problem: the sizes and settings that the choice depends on.
         rows: one dict for each algorithm in each pass, with the keys pass, algo, chosen, supported, direct (whether it
             sums the very products), allowed (whether the call and its budgets let it run), tuned (whether it was chosen
-            by what tune() measured), reason (why it was not chosen, "" for the one that was), seconds and error
-            (predicted), workspace (bytes), measured (seconds that tune() measured, or None). Where the algorithm cannot
-            run the problem, seconds, error and workspace are None.
+            by what tune() measured), reason (why it was not chosen, "" for the one that was), plan (what a composed one
+            makes of the problem: "phases(winograd4)" cuts the operands, and winograd4 runs what is left; "" for the
+            others), seconds and error (predicted), workspace (bytes), measured (seconds that tune() measured, or None).
+            Where the algorithm cannot run the problem, seconds, error and workspace are None.
 
     Example:
         >>> import torchconv
@@ -152,6 +153,7 @@ class Explanation(Printable):
                 if row["supported"]
                 else ("",) * 3
             )
+            why += f"\n{row['plan']}" if row["plan"] else ""
             table.add_row(row["pass"], row["algo"], *predicted, why, style="bold" if row["chosen"] else None)
         return table
 
