@@ -64,9 +64,9 @@ struct Candidate {
   bool supported;
   double cost, error;
   int64_t workspace;
-  bool allowed;     // supported, asked for, and within the budgets of error and workspace
-  double measured;  // seconds, if tune() timed it; else 0
-  std::string plan;   // what describe() says of it
+  bool allowed;      // supported, asked for, and within the budgets of error and workspace
+  double measured;   // seconds, if tune() timed it; else 0
+  std::string plan;  // what describe() says of it
 };
 const Row& select(const ConvProblem&, const std::string& algo);  // throws ConvError with every reason
 std::vector<Candidate> explain(const ConvProblem&, const std::string& algo);
