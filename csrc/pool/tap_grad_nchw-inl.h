@@ -147,7 +147,7 @@ static void give_run_to_3_taps(const TapPieces<T>& s, int64_t rows, int64_t begi
                                const Tap* taps, S* grad_x) {
   constexpr int L = kLanes<T>;
   const typename first_integers<L>::type lanes;
-  // Copies of what a store to grad_x might change, for all that the compiler knows: 5% of the time.
+  // Copies of what a store to grad_x might change, for all that the compiler knows: 15% of the time.
   int64_t from[Rows ? Rows : 1], first[Rows ? Rows : 1];
   for (int i = 0; i < Rows; ++i) from[i] = s.from[i], first[i] = s.first[i];
   const auto down = [&](int64_t i) {
