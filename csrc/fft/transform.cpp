@@ -3,6 +3,7 @@
 #include <cmath>
 #include <memory>
 
+#include "common/isa.h"
 #include "common/simd.h"
 
 #define TORCHCONV_INL "fft/transform-inl.h"
@@ -123,8 +124,10 @@ template <class T>
 const Transform<T>& transform(Isa isa, int64_t size) {
   static const std::vector<Transform<T>> all = [] {
     std::vector<Transform<T>> made;
+    // What lists the codelets of an instruction set is compiled for it too, and must not run without it.
     for (Isa i : {Isa::baseline, Isa::avx2, Isa::avx512})
-      for (int64_t n : sizes()) made.emplace_back(i, n);
+      for (int64_t n : sizes())
+        if (i <= detected_isa()) made.emplace_back(i, n);
     return made;
   }();
   const size_t level = size_t(isa < Isa::avx512 ? isa : Isa::avx512);

@@ -122,6 +122,7 @@ TORCHCONV_INLINE Down<T> add_down_before(const int64_t* from, const int64_t* fir
   if (q < end) return add_down<Rows>(from, first, rows, 3, q, int(end - q), grad_y, taps);
   return {};
 }
+
 // Along 3 taps at a stride of 2, from register to register: a row of grad_x from `rows` rows of windows.
 template <int Rows, class S, class T = Compute<S>>
 static void give_row_to_3_taps(const TapPieces<T>& s, int64_t rows, const Axis& w, const S* grad_y, const Tap* taps,
