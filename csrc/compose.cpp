@@ -6,6 +6,7 @@
 #include "common/error.h"
 #include "common/parallel.h"
 #include "common/rearrange.h"
+#include "common/recent.h"
 
 namespace torchconv {
 namespace {
@@ -332,24 +333,10 @@ Plan choose_plan(const Row& leaf, const ConvProblem& p) {
   return better ? apart : plan;
 }
 
-// Of a problem that refuses() lets pass. Asked several times for each call, of each layer of a network in turn; to make
-// one takes some 10 us. Bytes between the fields of a problem may differ: that costs a plan and nothing else.
+// Of a problem that refuses() lets pass. Asked several times for each call; to make one takes some 10 us.
 const Plan& plan_of(const Row& leaf, const ConvProblem& p) {
-  struct Made {
-    const Row* leaf;
-    ConvProblem problem;
-    Plan plan;
-  };
-  constexpr size_t most = 64;
-  thread_local std::vector<Made> cache;
-  thread_local size_t oldest = 0;
-  for (const Made& made : cache)
-    if (made.leaf == &leaf && std::memcmp(&made.problem, &p, sizeof p) == 0) return made.plan;
-  Made made{&leaf, p, choose_plan(leaf, p)};
-  std::memcpy(&made.problem, &p, sizeof p);
-  if (cache.size() < most) return cache.push_back(made), cache.back().plan;
-  oldest = (oldest + 1) % most;
-  return (cache[oldest] = made).plan;
+  thread_local Recent<const Row*, Plan> plans;
+  return plans.get(&leaf, p, [&] { return choose_plan(leaf, p); });
 }
 
 // Whether the row does dense layers, but none with a stride.

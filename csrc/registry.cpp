@@ -7,6 +7,7 @@
 #include <set>
 
 #include "common/error.h"
+#include "common/recent.h"
 #include "compose.h"
 #include "plans.h"
 
@@ -133,23 +134,38 @@ static const Row* planned(const Plan* plan, const ConvProblem& p, const AlgoRequ
   return nullptr;
 }
 
-const Row& select(const ConvProblem& p, const std::string& algo) {
-  const AlgoRequest request = parse_algo(algo, p);
-  if (const Row* row = planned(plan_for(p).get(), p, request)) return *row;
-  const Row* best = nullptr;
-  double best_cost = std::numeric_limits<double>::infinity();
-  for (const Row& row : rows()) {
-    if (!fits(row, p, request)) continue;
-    const double cost = row.cost(p);
-    if (cost < best_cost) best = &row, best_cost = cost;
-  }
-  if (best) return *best;
+// What auto goes by: to round twice as much as direct sums do has to save 2% of the time. Predictions are no closer than
+// that, and winograd6 rounds 20 times as much.
+static double price(const ConvProblem& p, double cost, double error) {
+  return cost * (1 + 0.02 * std::max(0.0, std::log2(error / direct_error(p))));
+}
+
+[[noreturn]] static void fail_to_select(const ConvProblem& p, const std::string& algo, const AlgoRequest& request) {
   std::string reasons;
   for (const Candidate& c : explain(p, algo))
     if (request.name == "auto" || request.name == c.row->algo) reasons += join("\n  ", c.row->algo, ": ", c.reason);
   if (reasons.empty()) reasons = join(" ", algo, " has no row for this pass on this device");
   fail("algo: '", algo, "' cannot run ", to_string(p.pass), " of this problem (", to_string(p.dtype), " on ",
        to_string(p.device), "):", reasons);
+}
+
+static const Row* choose(const ConvProblem& p, const std::string& algo) {
+  const AlgoRequest request = parse_algo(algo, p);
+  if (const Row* row = planned(plan_for(p).get(), p, request)) return row;
+  const Row* best = nullptr;
+  double best_price = std::numeric_limits<double>::infinity();
+  for (const Row& row : rows()) {
+    if (!fits(row, p, request)) continue;
+    const double at = price(p, row.cost(p), row.error(p));
+    if (at < best_price) best = &row, best_price = at;
+  }
+  if (!best) fail_to_select(p, algo, request);
+  return best;
+}
+
+const Row& select(const ConvProblem& p, const std::string& algo) {
+  thread_local Recent<std::pair<int64_t, std::string>, const Row*> chosen;
+  return *chosen.get({plan_generation(), algo}, p, [&] { return choose(p, algo); });
 }
 
 // Why a row that supports the problem may not be taken; "" if it may.
@@ -167,7 +183,9 @@ static std::string slower(const Candidate& c, const Candidate& best, bool tuned)
   if (tuned && c.measured)
     return join("slower: measured ", c.measured / best.measured, "x the time of ", best.row->algo);
   if (tuned) return join("not timed by tune(), which found ", best.row->algo, " the fastest of those it timed");
-  return join("slower: predicted ", c.cost / best.cost, "x the time of ", best.row->algo);
+  const std::string than = join(" the time of ", best.row->algo);
+  if (c.cost < best.cost) return join("it rounds more, and saves too little: predicted ", c.cost / best.cost, "x", than);
+  return join("slower: predicted ", c.cost / best.cost, "x", than);
 }
 
 std::vector<Candidate> explain(const ConvProblem& p, const std::string& algo) {
@@ -176,6 +194,7 @@ std::vector<Candidate> explain(const ConvProblem& p, const std::string& algo) {
   const Row* tuned = planned(plan.get(), p, request);
   std::vector<Candidate> out;
   const Candidate* best = nullptr;
+  double best_price = std::numeric_limits<double>::infinity();
   for (const Row& row : rows()) {
     if (row.pass != p.pass || row.device != p.device) continue;
     Candidate c{&row, row.refuses(p), true, 0, 0, 0, false, 0, ""};
@@ -191,7 +210,8 @@ std::vector<Candidate> explain(const ConvProblem& p, const std::string& algo) {
     if (!c.supported) continue;
     c.reason = reason_against(c, request, algo);
     c.allowed = c.reason.empty();
-    if (c.allowed && (tuned ? c.row == tuned : !best || c.cost < best->cost)) best = &c;
+    const double at = price(p, c.cost, c.error);
+    if (c.allowed && (tuned ? c.row == tuned : at < best_price)) best = &c, best_price = at;
   }
   for (Candidate& c : out)
     if (c.allowed && &c != best) c.reason = slower(c, *best, tuned != nullptr);

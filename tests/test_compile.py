@@ -37,8 +37,9 @@ def run(model, x: torch.Tensor, parameters):
 
 
 def assert_same(ours, theirs) -> None:
+    """Up to the error that auto allows: a compiled graph may choose other strides, and so other algorithms."""
     for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b)
+        torch.testing.assert_close(a, b, rtol=1e-5, atol=2e-5 * float(b.detach().abs().max()))
         assert a.stride() == b.stride()
 
 

@@ -240,7 +240,8 @@ def _call(op: _autograd.Operator, tensors: tuple[Tensor | None, ...], rest: tupl
     if kernels is None:
         return _call_indirect(op, tensors, rest)
     if torch.is_grad_enabled() and _C._any_requires_grad(*tensors):
-        return op.eager(*tensors, kernels, rest)
+        given = tensors if tensors[-1] is not None else tensors[:-1]
+        return op.eager(*given, (kernels, rest))
     return getattr(kernels, op.name)(*tensors, *rest)
 
 
