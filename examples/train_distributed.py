@@ -47,7 +47,7 @@ def main() -> None:
     rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world > 1:
         dist.init_process_group("gloo")
-    # Half a batch may be worth another algorithm than all of it, and other roundings take sums to the other side of ReLU.
+    # Half a batch may be worth another algorithm than all of it, whose rounding takes sums to the other side of a ReLU.
     torchconv.set_precision("direct")
     x, y = load_digits()
     model = network()
