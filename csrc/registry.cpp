@@ -134,8 +134,8 @@ static const Row* planned(const Plan* plan, const ConvProblem& p, const AlgoRequ
   return nullptr;
 }
 
-// What auto goes by: to round twice as much as direct sums do has to save 2% of the time. Predictions are no closer than
-// that, and winograd6 rounds 20 times as much.
+// What auto goes by: to round twice as much as direct sums do has to save 2% of the time. Predictions are no closer
+// than that, and winograd6 rounds 20 times as much.
 static double price(const ConvProblem& p, double cost, double error) {
   return cost * (1 + 0.02 * std::max(0.0, std::log2(error / direct_error(p))));
 }
@@ -184,7 +184,8 @@ static std::string slower(const Candidate& c, const Candidate& best, bool tuned)
     return join("slower: measured ", c.measured / best.measured, "x the time of ", best.row->algo);
   if (tuned) return join("not timed by tune(), which found ", best.row->algo, " the fastest of those it timed");
   const std::string than = join(" the time of ", best.row->algo);
-  if (c.cost < best.cost) return join("it rounds more, and saves too little: predicted ", c.cost / best.cost, "x", than);
+  if (c.cost < best.cost)
+    return join("it rounds more, and saves too little: predicted ", c.cost / best.cost, "x", than);
   return join("slower: predicted ", c.cost / best.cost, "x", than);
 }
 
