@@ -85,6 +85,7 @@ std::string refuses(const ConvProblem& p) {
 Part part_of(const ConvProblem& p, const Plan& plan, int64_t r, int64_t s) {
   Part part{nullptr, p, taps_of(plan.h, r, plan.apart), taps_of(plan.w, s, plan.apart), 0};
   ConvProblem& of = part.problem;
+  of.packed = p.packed && !plan.strided();  // taps that a stride cuts are prepared in every call
   if (!plan.apart) of.C = p.C * plan.strides();
   of.H = plan.h.x.whole, of.W = plan.w.x.whole, of.P = plan.h.y.whole, of.Q = plan.w.y.whole;
   of.R = part.h.count, of.S = part.w.count, of.pad_top = part.h.pad, of.pad_left = part.w.pad;
@@ -123,6 +124,7 @@ const Row* direct_row(const ConvProblem& p) {
   for (const Row& row : rows())
     if (row.direct && row.pass == p.pass && row.device == p.device && row.refuses(p).empty())
       if (!best || row.cost(p) < best->cost(p)) best = &row;
+  TORCHCONV_CHECK(best, "algo: no row sums ", to_string(p.pass), " of a phase directly");
   return best;
 }
 

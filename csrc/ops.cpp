@@ -111,6 +111,7 @@ Tensor conv_fused(const Tensor& x, const Tensor& w, const std::optional<Tensor>&
                         y.mutable_data_ptr(),
                         nullptr,
                         residual ? add.const_data_ptr() : nullptr};
+  if (!y.numel()) parse_algo(algo, p);  // a wrong one is a mistake there, too
   const Row* row = pack ? &row_of_pack(*pack, p) : y.numel() ? &pick(p, algo) : nullptr;
   if (pack) p.packed = true, operands.b = weights_in(*pack);
   if (y.numel()) run(*row, p, x, w, operands);
@@ -152,6 +153,8 @@ Tensor conv_grad_input(const Tensor& grad_y, const Tensor& w, const std::optiona
   if (grad_x.numel())
     run(p, grad_y, w, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), grad_x.mutable_data_ptr(), nullptr},
         algo);
+  else
+    parse_algo(algo, p);
   return grad_x;
 }
 
@@ -171,6 +174,8 @@ Tensor conv_grad_weight(const Tensor& x, const Tensor& grad_y, Sizes w_size, Siz
   if (grad_w.numel())
     run(p, x, grad_y, {dense_x.const_data_ptr(), dense_y.const_data_ptr(), nullptr, grad_w.mutable_data_ptr(), nullptr},
         algo);
+  else
+    parse_algo(algo, p);
   return grad_w;
 }
 

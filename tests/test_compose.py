@@ -53,6 +53,15 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
+def test_a_stride_leaves_no_weights_to_prepare():
+    problem = ("fwd", [1, 256, 28, 28], [256, 256, 3, 3], [2, 2], [1] * 4, [1, 1], 1, "auto", "float32", "nhwc", "cpu")
+    plain, packed = (
+        next(row for row in _C.explain(*problem, False, False, 1, packed) if row["algo"] == "phases(winograd4)")
+        for packed in (False, True)
+    )
+    assert plain["seconds"] == packed["seconds"]
+
+
 @pytest.mark.parametrize("name", PASSES)
 def test_phases_of_few_taps_lie_apart(name, one_thread):
     """Of 3x3 taps with stride 2 one phase has a single one: nothing for Winograd to save."""

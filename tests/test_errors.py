@@ -67,6 +67,7 @@ BOTH = [
     ({"groups": 2.0}, "groups: expected an int", "2.0"),
     ({"algo": "magic"}, "algo: expected one of auto, ", "'magic'"),
     ({"algo": "auto:much"}, "algo: expected auto:direct, auto:exact", "'auto:much'"),
+    ({"algo": "magic", "x": (0, 4, 8, 8)}, "algo: expected one of auto, ", "'magic'"),
     ({"algo": None}, "algo: expected a string", "None"),
 ]
 CONV = [

@@ -353,6 +353,21 @@ def test_a_forward_on_the_instance_is_kept():
     check(model, image(), fused={}, left=left)
 
 
+@pytest.mark.parametrize("place, name", [(0, "forward"), (0, "_conv_forward"), (1, "forward"), (2, "forward")])
+def test_a_method_on_the_instance_of_a_layer_is_kept(place, name):
+    model = nn.Sequential(nn.Conv2d(3, 3, 3), nn.BatchNorm2d(3), nn.ReLU()).eval()
+    of_class = getattr(model[place], name)
+    setattr(model[place], name, lambda *args: 2 * of_class(*args))
+    x = image()
+    torch.testing.assert_close(torchconv.freeze(model, x)(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("example", [3, torch.zeros(1, 5, 8, 8)], ids=["type", "size"])
+def test_an_example_that_the_model_does_not_take(example):
+    with pytest.raises(torchconv.TorchconvError, match=r"^example: expected inputs that the model takes, got "):
+        torchconv.freeze(nn.Conv2d(3, 4, 3).eval(), example)
+
+
 @pytest.mark.filterwarnings("ignore:.*weight_norm.* is deprecated")
 @pytest.mark.parametrize("compute", [nn.utils.weight_norm, lambda m: prune.random_unstructured(m, "weight", 0.5)])
 def test_computed_weights_are_copied(compute):

@@ -5,6 +5,7 @@ import multiprocessing
 import os
 import subprocess
 import sys
+import threading
 import warnings
 
 import pytest
@@ -303,6 +304,9 @@ BROKEN = {
     "no plan": json.dumps({"schema": 1, "plans": [7]}),
     "no sizes": json.dumps({"schema": 1, "plans": [plan({"im2col": 1.0}, x=[1, 2])]}),
     "no times": json.dumps({"schema": 1, "plans": [plan({"im2col": -1.0})]}),
+    "times of another type": json.dumps({"schema": 1, "plans": [plan({"im2col": 10**400})]}),
+    "no name": json.dumps({"schema": 1, "plans": [plan({"\ud800": 1.0})]}),
+    "no threads": json.dumps({"schema": 1, "plans": [plan({"im2col": 1.0}, threads=1.5)]}),
     "no dtype": json.dumps({"schema": 1, "plans": [plan({"im2col": 1.0}, dtype="int8")]}),
 }
 
@@ -322,6 +326,16 @@ def test_a_store_that_cannot_be_used_warns_and_is_put_aside(store, paces, text):
     store.write_text(text)
     with pytest.warns(RuntimeWarning, match=r"It is now .*plans\.json\.bad1\."):
         _store.add([])
+
+
+def test_a_full_disk_leaves_nothing_behind(store, paces, monkeypatch):
+    def full(_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(torchconv.TorchconvError, match=r"^TORCHCONV_CACHE: .*No space left"):
+        torchconv.tune(model().eval(), torch.randn(SIZES[0]))
+    assert {file.name for file in store.parent.iterdir()} <= {"plans.lock"}
 
 
 def test_a_store_that_cannot_be_read_warns(store):
@@ -390,15 +404,24 @@ def test_without_a_store_plans_last_as_long_as_the_process(monkeypatch, paces):
     main(["info"])
 
 
+def locked():
+    m = torch.nn.ReLU()
+    m.lock = threading.Lock()
+    return m
+
+
 @pytest.mark.parametrize(
     "arguments, message",
     [
         ({"model": 1}, "^model: expected a torch.nn.Module, got int"),
         ({"samples": 0}, "^samples: expected a positive number, got 0"),
+        ({"limit": None}, "^limit: expected a number of seconds, got None"),
+        ({"gradients": "no"}, "^gradients: expected True, False or None, got 'no'"),
+        ({"model": locked()}, "^model: expected one that copy.deepcopy can copy, got ReLU: cannot pickle"),
         ({"example": torch.ones(1, 3, 8, 8)}, r"^example: expected inputs that the model takes, got \[1, 3, 8, 8\]: "),
         ({"example": (1, "two")}, "^example: expected inputs that the model takes, got int, str: "),
     ],
-    ids=["model", "samples", "size", "type"],
+    ids=["model", "samples", "limit", "gradients", "copy", "size", "type"],
 )
 def test_errors(arguments, message):
     with pytest.raises(torchconv.TorchconvError, match=message):

@@ -81,7 +81,7 @@ class Fuser:
 
     def _does_nothing(self, node: Node) -> bool:
         if self._class(node) in NOTHING:
-            return not has_hooks(self._module(node))
+            return not altered(self._module(node))
         named = getattr(node.target, "__name__", "") if node.op == "call_function" else ""
         if "dropout" not in named and named != "stochastic_depth":  # torchvision's
             return False
@@ -173,8 +173,8 @@ class Fuser:
                 return "its geometry is computed"
             return x, weight, {**plain, "bias": bias}
         module: Any = self._module(node)
-        if has_hooks(module):
-            return "it has hooks"
+        if reason := altered(module):
+            return reason
         if module.padding_mode != "zeros":
             return f"padding_mode {module.padding_mode}"
         arguments = {name: getattr(module, name) for name in _ARGUMENTS}
@@ -206,7 +206,7 @@ class Fuser:
             return None
         module: Any = self._module(node)
         if isinstance(module, (nn.ConstantPad1d, nn.ConstantPad2d, nn.ConstantPad3d)):  # ZeroPad is one of them
-            return list(module.padding) if module.value == 0 and not has_hooks(module) else None
+            return list(module.padding) if module.value == 0 and not altered(module) else None
         if node.op != "call_function" or node.target is not F.pad:
             return None
         names = ("input", "pad", "mode", "value")
@@ -222,7 +222,7 @@ class Fuser:
             following = next(iter(node.users))
             if any(n not in chain for between in _between(node, following) for n in self._changes(between)):
                 return
-            if has_hooks(self._module(following)):
+            if altered(self._module(following)):
                 return
             yield following
             chain.append(following)
@@ -304,7 +304,7 @@ class Fuser:
         conv: Any = self._module(node)
         following = next(self._followers(node), None)
         norm: Any = None if following is None else self._module(following)
-        kept = has_hooks(conv) or parametrize.is_parametrized(conv)  # whose weight would be computed again
+        kept = bool(altered(conv)) or parametrize.is_parametrized(conv)  # whose weight would be computed again
         if not isinstance(norm, NORMS) or norm.running_mean is None or kept:
             return
         scale, shift = _scale_and_shift(norm)
@@ -354,8 +354,14 @@ def _scale_and_shift(norm: Any) -> tuple[Tensor, Tensor]:
     return scale, shift if norm.bias is None else shift + norm.bias.double()
 
 
-def has_hooks(module: nn.Module | None) -> bool:
-    return module is not None and bool(module._forward_hooks or module._forward_pre_hooks)
+def altered(module: nn.Module | None) -> str:
+    """Why an instance does something else than its class, or ""."""
+    if module is None:
+        return ""
+    if module._forward_hooks or module._forward_pre_hooks:
+        return "it has hooks"
+    replaced = [name for name in ("forward", "_conv_forward") if name in vars(module)]
+    return f"its {replaced[0]} was replaced on the instance" if replaced else ""
 
 
 def _holds_node(value: Any) -> bool:

@@ -55,6 +55,7 @@ class InUse:
     plans: int = 0  # for this machine and these kernels, with any threads and instruction set
     others: int = 0  # in the file for other machines or kernels
     unusable: str = ""  # why nothing of the file is used
+    own: list[Plan] = dataclasses.field(default_factory=list)  # those of this process alone, without a file
 
     @property
     def state(self) -> str:
@@ -113,9 +114,14 @@ def _checked(plan: Any) -> Plan:
         for name, values in ALLOWED.items():
             if plan[name] not in values:
                 raise ValueError(f"{name} {plan[name]!r}")
-        if not all(isinstance(plan[name], str) for name in here()) or not 0 < plan["threads"] < 1 << 31:
-            raise ValueError("machine, kernels or threads")
-        if not plan["seconds"] or not all(0 < s < math.inf for s in plan["seconds"].values()):
+        if not all(isinstance(plan[name], str) for name in here()):
+            raise ValueError("machine or kernels")
+        if type(plan["threads"]) is not int or not 0 < plan["threads"] < 1 << 31:
+            raise ValueError("threads")
+        seconds = plan["seconds"]
+        if not seconds or not all(map(str.isascii, seconds)):
+            raise ValueError("algorithms")
+        if not all(type(s) is float and 0 < s < math.inf for s in seconds.values()):
             raise ValueError("seconds")
     except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         raise Unusable(f"it is damaged (a plan without a proper {str(error).splitlines()[0]})") from None
@@ -183,8 +189,9 @@ def add(plans: list[Plan]) -> None:
     """
     new = [{**plan, **here()} for plan in plans]
     if in_use.path is None:
-        _use(new)
-        in_use.plans += len(new)
+        in_use.own = merge(in_use.own, new)
+        in_use.plans = len(in_use.own)
+        _use(in_use.own)
         return
     try:
         with filelock.FileLock(in_use.path.with_suffix(".lock"), LOCK_SECONDS):
@@ -228,8 +235,11 @@ def _former(file: Path) -> list[Plan]:
 def _write(file: Path, plans: list[Plan]) -> None:
     """In one step, so that whoever reads it meanwhile sees the old plans or the new ones. A plan stands on a line."""
     lines = ",\n".join(json.dumps(plan) for plan in plans)
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix="plans", delete=False, encoding="utf-8") as text:
-        text.write(f'{{"schema": {SCHEMA}, "plans": [\n{lines}\n]}}\n')
-        text.flush()
-        os.fsync(text.fileno())
-    os.replace(text.name, file)
+    # A folder of its own, in which the file gets the usual permissions, and which goes whatever happens.
+    with tempfile.TemporaryDirectory(dir=file.parent, prefix="plans", ignore_cleanup_errors=True) as folder:
+        new = Path(folder) / file.name
+        with new.open("w", encoding="utf-8") as text:
+            text.write(f'{{"schema": {SCHEMA}, "plans": [\n{lines}\n]}}\n')
+            text.flush()
+            os.fsync(text.fileno())
+        os.replace(new, file)

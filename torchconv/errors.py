@@ -32,6 +32,13 @@ def operator_message(error: Exception) -> str | None:
     return text.removeprefix("torchconv: ") if text.startswith("torchconv: ") else None
 
 
+def refuse_example(inputs: tuple[Any, ...], error: Exception) -> NoReturn:
+    """Raises after a model failed with `error` on the inputs given as its example."""
+    got = ", ".join(str(list(t.shape)) if isinstance(t, Tensor) else type(t).__name__ for t in inputs) or "none"
+    said = (str(error).strip() or type(error).__name__).splitlines()[0]
+    raise TorchconvError(f"example: expected inputs that the model takes, got {got}: {said}") from error
+
+
 def raise_clearly(error: Exception, tensors: dict[str, Any], numbers: dict[str, Any]) -> NoReturn:
     """Raises what the user should read after a call with these arguments failed with `error`.
 

@@ -11,10 +11,10 @@ from rich.table import Table
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
-from torchconv._fuse import IN_PLACE, Fuser, has_hooks
+from torchconv._fuse import IN_PLACE, Fuser, altered
 from torchconv._text import Printable
 from torchconv.convert import convert, revert
-from torchconv.errors import TorchconvError
+from torchconv.errors import TorchconvError, refuse_example
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,7 +95,8 @@ def freeze(model: torch.nn.Module, example: Any = None) -> Frozen:
         the normalisation folded in; it can be pickled, moved and exported. train() on it raises.
 
     Raises:
-        TorchconvError: model is no module, has uninitialised parameters, or gives another result than its copy.
+        TorchconvError: model is no module, has uninitialised parameters, fails on the example, or gives another result
+            than its copy.
 
     Source:
         Folding: Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only
@@ -154,7 +155,7 @@ class _Tracer(torch.fx.Tracer):
 
     def is_leaf_module(self, m: torch.nn.Module, name: str) -> bool:
         ours = type(m).__module__.startswith("torchconv.nn")
-        return ours or has_hooks(m) or super().is_leaf_module(m, name)
+        return ours or bool(altered(m)) or super().is_leaf_module(m, name)
 
 
 def _rewritten(module: torch.nn.Module, name: str, report: FreezeReport) -> torch.nn.Module:
@@ -172,7 +173,7 @@ def _rewritten(module: torch.nn.Module, name: str, report: FreezeReport) -> torc
     vars(traced).update({hooks: vars(module)[hooks] for hooks in _HOOKS})
     for part_name in dict.fromkeys(str(node.target) for node in traced.graph.nodes if node.op == "call_module"):
         part = traced.get_submodule(part_name)
-        if has_hooks(part) and any(True for _ in part.children()):
+        if altered(part) and any(True for _ in part.children()):
             traced.add_submodule(part_name, _rewritten(part, f"{name}.{part_name}".lstrip("."), report))
     return traced
 
@@ -201,11 +202,18 @@ def _compare(model: torch.nn.Module, frozen: Frozen, example: tuple[Any, ...]) -
     modes = {module: module.training for module in model.modules()}
     try:
         with torch.no_grad():
-            expected, y = model.eval()(*example), frozen(*example)
+            try:
+                expected = model.eval()(*example)
+            except Exception as error:  # whatever the model's own code raises
+                refuse_example(example, error)
+            y = frozen(*example)
     finally:
         for module, mode in modes.items():
             module.training = mode
     for reference, result in zip(_tensors(expected), _tensors(y), strict=True):
+        if reference.shape != result.shape:
+            got = f"{list(reference.shape)} and {list(result.shape)}"
+            raise TorchconvError(f"model: expected one whose frozen copy gives a result of the same size, got {got}")
         largest = float(reference.abs().max()) if reference.numel() else 0.0
         allowed = max(largest, 1e-30) * (1e-3 if reference.dtype in (torch.float32, torch.float64) else 5e-2)
         difference = float((reference - result).abs().max()) if reference.numel() else 0.0

@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 from torchconv import _C, _store, ops
 from torchconv._enabled import enabled
 from torchconv._text import Printable
-from torchconv.errors import TorchconvError
+from torchconv.errors import TorchconvError, refuse_example
 from torchconv.timing import race
 
 # Predictions are within a factor of 2 for nine of ten rows: what is predicted to take longer than the fastest by this
@@ -108,8 +108,14 @@ def tune(
     """
     if not isinstance(model, torch.nn.Module):
         raise TorchconvError(f"model: expected a torch.nn.Module, got {type(model).__name__}")
-    if not isinstance(samples, int) or samples < 1:
+    if type(samples) is not int or samples < 1:
         raise TorchconvError(f"samples: expected a positive number, got {samples!r}")
+    if not isinstance(limit, (int, float)) or not limit >= 0:
+        raise TorchconvError(f"limit: expected a number of seconds, got {limit!r}")
+    if gradients is not None and type(gradients) is not bool:
+        raise TorchconvError(f"gradients: expected True, False or None, got {gradients!r}")
+    if gradients and torch.is_inference_mode_enabled():
+        raise TorchconvError("gradients: expected False or None within torch.inference_mode(), got True")
     inputs = example if isinstance(example, tuple) else (example,)
     if gradients is None:
         gradients = model.training or any(t.requires_grad for t in _tensors(inputs))
@@ -119,15 +125,18 @@ def tune(
 
 def problems_of(model: torch.nn.Module, inputs: tuple[Any, ...], gradients: bool) -> list[Problem]:
     """The problems that a copy of the model gives the registry in one run, each once, forward ones first."""
+    try:
+        copied = copy.deepcopy(model)
+    except Exception as error:  # of what it holds, such as locks
+        got = f"{type(model).__name__}: {error}"
+        raise TorchconvError(f"model: expected one that copy.deepcopy can copy, got {got}") from error
     with _lock:
         _C.watch_problems(True)
         try:
             with enabled(), torch.random.fork_rng(devices=[]), torch.set_grad_enabled(gradients):
-                _run(copy.deepcopy(model), pytree.tree_map_only(Tensor, _fresh, inputs), gradients)
+                _run(copied, pytree.tree_map_only(Tensor, _fresh, inputs), gradients)
         except Exception as error:  # whatever the model's own code raises
-            sizes = ", ".join(str(list(t.shape)) if isinstance(t, Tensor) else type(t).__name__ for t in inputs)
-            said = (str(error).strip() or type(error).__name__).splitlines()[0]
-            raise TorchconvError(f"example: expected inputs that the model takes, got {sizes}: {said}") from error
+            refuse_example(inputs, error)
         finally:
             _C.watch_problems(False)
         return [found for found in _C.watched_problems() if found[0]["device"] == "cpu"]
