@@ -38,15 +38,7 @@ def network() -> nn.Module:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--wrap", choices=("ddp", "fsdp"), default="ddp")
-    parser.add_argument("--steps", type=int, default=20)
-    parser.add_argument("--save", help="a file for the weights")
-    options = parser.parse_args()
-    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
-    if world > 1:
-        dist.init_process_group("gloo")
+def train(options: argparse.Namespace, rank: int, world: int) -> None:
     # Half a batch may be worth another algorithm than all of it, whose rounding takes sums to the other side of a ReLU.
     torchconv.set_precision("direct")
     x, y = load_digits()
@@ -72,7 +64,20 @@ def main() -> None:
     state = get_model_state_dict(model, options=StateDictOptions(full_state_dict=True, cpu_offload=True))
     if rank == 0 and options.save:
         torch.save(state, options.save)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--wrap", choices=("ddp", "fsdp"), default="ddp")
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--save", help="a file for the weights")
+    options = parser.parse_args()
+    rank, world = int(os.environ.get("RANK", 0)), int(os.environ.get("WORLD_SIZE", 1))
     if world > 1:
+        dist.init_process_group("gloo")
+    train(options, rank, world)
+    if world > 1:  # what train() had is gone: a model that outlives its group may abort the process as it ends
+        dist.barrier()
         dist.destroy_process_group()
 
 
