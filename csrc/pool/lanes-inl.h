@@ -143,6 +143,12 @@ TORCHCONV_INLINE TapVector<T> load_taps(const Tap* p, int count) {
   return v;
 }
 
+// Lanes First, First, First + 1, First + 1, ...
+template <class T, int First, int... I>
+TORCHCONV_INLINE TapVector<T> twice(TapVector<T> v, integer_list<I...>) {
+  return __builtin_shufflevector(v, v, First + I / 2 ...);
+}
+
 // Origins of either kind from index lanes, count <= kLanes of them; -1 becomes kNoTap.
 template <class T>
 TORCHCONV_INLINE void store_origins(int64_t* p, IndexVector<T> v, int count) {
@@ -224,6 +230,11 @@ template <class T>
 TORCHCONV_INLINE Vector<T> where_tap(TapVector<T> taps, Tap tap, Vector<T> v) {
   return masked(_mm_cmpeq_epi8_mask(in_register(taps), _mm_set1_epi8(char(tap))), v);
 }
+// taps == here, lane by lane ? v : 0
+template <class T>
+TORCHCONV_INLINE Vector<T> where_taps(TapVector<T> taps, TapVector<T> here, Vector<T> v) {
+  return masked(_mm_cmpeq_epi8_mask(in_register(taps), in_register(here)), v);
+}
 // Lanes After, After + 1, ... of a and b behind each other.
 template <int After>
 TORCHCONV_INLINE Vector<float> lanes_after(Vector<float> a, Vector<float> b) {
@@ -264,6 +275,10 @@ TORCHCONV_INLINE Vector<T> add_where_tap(Vector<T> sum, TapVector<T> taps, Tap t
 template <class T>
 TORCHCONV_INLINE Vector<T> where_tap(TapVector<T> taps, Tap tap, Vector<T> v) {
   return widen_mask<T>(taps == tap) ? v : Vector<T>{};
+}
+template <class T>
+TORCHCONV_INLINE Vector<T> where_taps(TapVector<T> taps, TapVector<T> here, Vector<T> v) {
+  return widen_mask<T>(taps == here) ? v : Vector<T>{};
 }
 template <int After, class V, int... I>
 TORCHCONV_INLINE V lanes_after(V a, V b, integer_list<I...>) {
