@@ -11,6 +11,7 @@
 #include "geometry.h"
 #include "plans.h"
 #include "registry.h"
+#include "workspace.h"
 
 namespace py = pybind11;
 using namespace torchconv;
@@ -178,6 +179,10 @@ PYBIND11_MODULE(_C, m) {
   m.def("clear_plans", &clear_plans);
   m.def("set_workspace_limit", &set_workspace_limit, py::arg("bytes"));
   m.def("workspace_limit", &workspace_limit);
+  m.def(
+      "keep_workspace", [](bool on) { Workspace::keeping = on; }, py::arg("on"),
+      "Whether threads keep their workspace for the next call; off, torch allocates each, and can fill it with "
+      "garbage.");
   m.def("plan_generation", &plan_generation, "Another number where auto may choose anew.");
   m.def("watch_problems", &watch_problems, py::arg("on"), "Keeps each problem that auto chooses an algorithm for.");
   m.def(

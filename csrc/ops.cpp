@@ -10,6 +10,7 @@
 #include "profile.h"
 #include "registry.h"
 #include "tensors.h"
+#include "workspace.h"
 #include "unfold/unfold.h"
 
 namespace torchconv {
@@ -49,11 +50,8 @@ const Row& pick(const ConvProblem& p, const std::string& algo) {
 
 // Gives a row its workspace and runs it. a and b are the tensors behind the operands.
 void run(const Row& row, const ConvProblem& p, const Tensor& a, const Tensor& b, ConvOperands operands) {
-  Tensor workspace;
-  if (const int64_t bytes = row.workspace(p)) {
-    workspace = allocate_workspace(bytes, a);
-    operands.workspace = workspace.mutable_data_ptr();
-  }
+  const Workspace workspace(row.workspace(p), a);
+  operands.workspace = workspace.data();
   const ProfiledRange range([&] {
     return join(row.algo, " ", to_string(p.pass), " ", to_string(sizes_of(a)), " x ", to_string(sizes_of(b)));
   });
@@ -235,9 +233,9 @@ Tensor gemm(const Tensor& a, const Tensor& b) {
   Tensor c = allocate({p.M, p.N}, MemoryFormat::Contiguous, a);
   if (c.numel() && !p.K) return torch::stable::zero_(c);
   if (!c.numel()) return c;
-  const Tensor workspace = allocate_workspace(im2col::gemm_workspace(p), a);
+  const Workspace workspace(im2col::gemm_workspace(p), a);
   const ProfiledRange range([&] { return join("gemm ", to_string(a_size), " x ", to_string(b_size)); });
-  im2col::run_gemm(p, rows.const_data_ptr(), b.const_data_ptr(), c.mutable_data_ptr(), workspace.mutable_data_ptr());
+  im2col::run_gemm(p, rows.const_data_ptr(), b.const_data_ptr(), c.mutable_data_ptr(), workspace.data());
   return c;
 }
 

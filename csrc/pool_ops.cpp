@@ -4,6 +4,7 @@
 #include "pool/pool.h"
 #include "profile.h"
 #include "tensors.h"
+#include "workspace.h"
 
 namespace torchconv {
 namespace {
@@ -70,11 +71,9 @@ template <class Run>
 void run(PoolProblem& p, const char* op, const Tensor& from, const Tensor& to, const Run& kernel) {
   const double work = double(p.N) * p.C * (double(p.x_plane()) + double(p.y_plane()) * p.taps());
   p.threads = int(useful_threads(work, num_threads()));
-  const int64_t bytes = pool::pool_workspace(p);
-  Tensor workspace;
-  if (bytes) workspace = allocate_workspace(bytes, from);
+  const Workspace workspace(pool::pool_workspace(p), from);
   const ProfiledRange range([&] { return range_name(op, from, to); });
-  kernel(p, bytes ? workspace.mutable_data_ptr() : nullptr);
+  kernel(p, workspace.data());
 }
 
 Sizes with_plane(const Tensor& t, const Sizes& spatial) {

@@ -109,7 +109,9 @@ def garbage_in_new_tensors():
     """torch fills new tensors with NaN, and the bytes of a workspace with 255, which is NaN in every float type."""
     torch.use_deterministic_algorithms(True)
     assert torch.utils.deterministic.fill_uninitialized_memory and torch.empty(1).isnan()
+    _C.keep_workspace(False)
     yield
+    _C.keep_workspace(True)
     torch.use_deterministic_algorithms(False)
 
 
