@@ -110,6 +110,8 @@ ALL = [
     # Beyond one block: reduction length, output channels, places.
     case("long reduction", 1, 65, (9, 10), 20, 3, padding=1),
     case("long reduction at one place", 1, 150, (3, 3), 40, 3),
+    case("few pixels and many weights", 1, 64, (5, 6), 160, 3, padding=1),
+    case("strips of rows", 2, 20, (24, 21), 35, (3, 4), (2, 1), (2, 1, 1, 2), (2, 1)),
     case("1x1 long reduction", 1, 600, (4, 5), 30, 1),
     case("many output channels", 1, 4, (6, 6), 530, 3, padding=1),
     case("many places", 1, 2, (70, 75), 3, 3, padding=1),

@@ -7,14 +7,21 @@
 #include "common/gemm/micro-inl.h"
 #include "common/gemm/patches-inl.h"
 #include "common/gemm/weights-inl.h"
+#include "im2col/pixels.h"
+#include "im2col/store-inl.h"
+#include "im2col/strips-inl.h"
 
 namespace torchconv::ISA_NS {
 
 constexpr int64_t kMostPixels = 112;  // per task, channels_last: 8 tiles of 14
-constexpr int64_t kMostPanels = 4;    // per task, NCHW
+using im2col::kFewPixels;
+constexpr int64_t kMostPanels = 4;  // per task, NCHW
 // Outputs per task, 2048 in float: with 512, each task packs its patches anew for the next 512 (GEMM 2048: 0.98x).
 template <class P>
 constexpr int64_t kMostOutputs = 8192 / sizeof(P);
+template <class P>
+constexpr int64_t kFewOutputs = 8 * kColumns<P>;  // where all pixels are one block
+constexpr int64_t kFewPatches = 1 << 19;          // elements of that block
 // Packed weights per thread; larger problems run in parts, a range of outputs at a time.
 constexpr int64_t kWeightBytes = 6 << 20;
 
@@ -22,18 +29,23 @@ constexpr int64_t kWeightBytes = 6 << 20;
 // 64 -> 256 on 25 MB 1.45x, and 1.2x together with the layer that reads them next; 0.9x at 3 to 5 MB.
 constexpr int64_t kStreamBytes = 6 << 20;
 
-static_assert(kMostPixels <= kDepthBlock<double> &&
+static_assert(kMostPixels <= kFewPixels && kFewPixels <= kDepthBlock<double> &&
               kMostPanels * kColumnChunks <= kDepthBlock<double> / kChunk<double>);
 
 struct PixelPlan {
   int64_t pixels, outputs, depth;  // block sizes of a task
   int64_t pixel_blocks, output_blocks, threads;
+  int64_t strip_rows;  // rows of the result in a task by strips; 0 for all others
   bool stream;
-  bool in_place;                   // channels_last: x is used without packing (NCHW decides by panel)
-  int64_t weights, patches, sums;  // bytes: shared, then per thread
+  bool in_place;                     // channels_last: x is used without packing (NCHW decides by panel)
+  bool patches_shared;               // all of them are packed first
+  bool weights_in_task;              // a panel at a time, where each serves one task only
+  int64_t all_weights, all_patches;  // bytes, shared
+  int64_t patches, panel, sums;      // bytes per thread
 
-  int64_t per_thread() const { return patches + sums; }
-  int64_t bytes() const { return weights + threads * per_thread(); }
+  int64_t shared() const { return all_weights + all_patches; }
+  int64_t per_thread() const { return patches + panel + sums; }
+  int64_t bytes() const { return shared() + threads * per_thread(); }
 };
 
 // A 1x1 convolution of stride 1 in channels_last reads x as the matrix it already is.
@@ -50,6 +62,48 @@ TORCHCONV_INLINE int64_t group_weights(const Gather& g) {
   return round_up(g.depth(), kChunk<P>) * outputs;
 }
 
+// Few pixels in channels_last, with patches that fit in L2 and L3: one block of them, so that each panel of weights is
+// read once, by one task.
+TORCHCONV_INLINE bool one_block(const Gather& g) {
+  return g.layout == Layout::nhwc && g.pixels() <= kFewPixels && g.pixels() * g.depth() <= kFewPatches;
+}
+
+// That task packs it, if it is not packed, right before its use.
+template <class P>
+TORCHCONV_INLINE bool weights_in_task(const Gather& g) {
+  return !g.packed && one_block(g) && g.outputs % kChunk<P> == 0 && packs_by_depth<P>(g);
+}
+
+// Pixels and outputs of a task in channels_last: about four tasks per thread, so that a slow core can take fewer, of
+// equal size, where rows allow it. Where blocks of pixels are few, or just one, the outputs are shared out too.
+template <class S, class P = Packed<S>>
+static void share_out_nhwc(const Gather& g, PixelPlan& plan) {
+  using T = Compute<S>;
+  const int64_t tiles = ceil_div(g.pixels(), kRows);
+  const int64_t share = plan.threads > 1 ? tiles * g.groups / (4 * plan.threads) : tiles;
+  const int64_t most = kRows * larger(1, smaller(kMostPixels / kRows, share));
+  const int64_t of_pixels = one_block(g) ? 1 : round_up(ceil_div(g.pixels(), most), plan.threads);
+  plan.pixels = ceil_div(g.pixels(), of_pixels);
+  plan.outputs = smaller(round_up(g.outputs, kColumns<T>), one_block(g) ? kFewOutputs<P> : kMostOutputs<P>);
+  const int64_t wanted = (one_block(g) ? 4 : 2) * plan.threads, blocks = ceil_div(g.pixels(), plan.pixels) * g.groups;
+  if (plan.threads > 1 && blocks < wanted)
+    plan.outputs = smaller(plan.outputs, round_up(ceil_div(g.outputs * blocks, wanted), kColumns<T>));
+}
+
+// The same in NCHW: about four tasks per thread, so that a slow core can take fewer, of whole panels of pixels. Where
+// those are few, the outputs are shared out too.
+template <class S, class P = Packed<S>>
+static void share_out_nchw(const Gather& g, PixelPlan& plan) {
+  using T = Compute<S>;
+  const int64_t panels = ceil_div(g.pixels(), kColumns<T>);
+  const int64_t share = plan.threads > 1 ? panels * g.groups / (4 * plan.threads) : panels;
+  plan.pixels = kColumns<T> * larger(1, smaller(kMostPanels, share));
+  plan.outputs = smaller(round_up(g.outputs, kColumns<T>), kMostOutputs<P>);
+  const int64_t wanted = 8 * plan.threads, blocks = ceil_div(g.pixels(), plan.pixels) * g.groups;
+  if (plan.threads > 1 && blocks < wanted)
+    plan.outputs = smaller(plan.outputs, round_up(ceil_div(g.outputs * blocks, wanted), kColumns<T>));
+}
+
 template <class S, class P = Packed<S>>
 static PixelPlan plan_pixels(const Gather& g) {
   using T = Compute<S>;
@@ -59,28 +113,30 @@ static PixelPlan plan_pixels(const Gather& g) {
   const double macs = double(g.pixels()) * g.outputs * g.groups * g.depth();
   plan.threads = useful_threads(macs, g.threads);
   plan.depth = round_up(ceil_div(g.depth(), ceil_div(g.depth(), kDepthBlock<P>)), L);
-  // About four tasks per thread, so that a slow core can take fewer; of equal size, where rows allow it.
-  const int64_t unit = nhwc ? kRows : kColumns<T>, most = nhwc ? kMostPixels / kRows : kMostPanels;
-  const int64_t units = ceil_div(g.pixels(), unit);
-  const int64_t share = plan.threads > 1 ? units * g.groups / (4 * plan.threads) : units;
-  plan.pixels = unit * larger(1, smaller(most, share));
-  if (nhwc) plan.pixels = ceil_div(g.pixels(), round_up(ceil_div(g.pixels(), plan.pixels), plan.threads));
-  plan.pixel_blocks = ceil_div(g.pixels(), plan.pixels);
-  // Few blocks of pixels: share out the outputs too.
-  plan.outputs = smaller(round_up(g.outputs, kColumns<T>), kMostOutputs<P>);
-  const int64_t wanted = nhwc ? 2 * plan.threads : 8 * plan.threads, blocks = plan.pixel_blocks * g.groups;
-  if (plan.threads > 1 && blocks < wanted)
-    plan.outputs = smaller(plan.outputs, round_up(ceil_div(g.outputs * blocks, wanted), kColumns<T>));
-  plan.output_blocks = ceil_div(g.outputs, plan.outputs);
+  plan.in_place = usable_in_place<S>(g);
+  nhwc ? share_out_nhwc<S>(g, plan) : share_out_nchw<S>(g, plan);
+  plan.pixel_blocks = ceil_div(g.pixels(), plan.pixels), plan.output_blocks = ceil_div(g.outputs, plan.outputs);
 
   plan.stream = g.N * g.dst_n * int64_t(sizeof(S)) > kStreamBytes;
-  plan.in_place = usable_in_place<S>(g);
-  plan.weights = g.packed ? 0 : round_up(g.groups * group_weights<P>(g) * int64_t(sizeof(P)), 64);
-  plan.patches = plan.in_place ? 0 : plan.depth * round_up(plan.pixels, L) * int64_t(sizeof(P));
+  plan.weights_in_task = weights_in_task<P>(g);
+  plan.patches_shared = one_block(g) && !plan.in_place && g.groups == 1 && plan.output_blocks > 1;
+  const int64_t block = round_up(plan.pixels, L) * int64_t(sizeof(P));
+  if (!g.packed && !plan.weights_in_task)
+    plan.all_weights = round_up(g.groups * group_weights<P>(g) * int64_t(sizeof(P)), 64);
+  if (plan.patches_shared)
+    plan.all_patches = round_up(g.depth(), L) * block;
+  else if (!plan.in_place)
+    plan.patches = plan.depth * block;
+  if (plan.weights_in_task) plan.panel = plan.depth * kColumns<P> * int64_t(sizeof(P));
   const int64_t panels =
       nhwc ? ceil_div(smaller(plan.outputs, g.outputs), kColumns<T>) : ceil_div(plan.pixels, kColumns<T>);
   const int64_t rows = nhwc ? plan.pixels : smaller(plan.outputs, g.outputs);
   plan.sums = (g.depth() > plan.depth ? panels : 1) * rows * kColumns<T> * int64_t(sizeof(T));
+  if (uses_strips<S>(g)) {
+    plan.strip_rows = strip_rows(g, plan.threads);
+    plan.patches = round_up(strip_elements(g, plan.strip_rows), kChunk<T>) * int64_t(sizeof(T));
+    plan.sums = kRows * kColumns<T> * int64_t(sizeof(T));
+  }
   return plan;
 }
 
@@ -90,7 +146,8 @@ template <class P>
 static Gather first_part(const Gather& g) {
   const int64_t most = kWeightBytes * g.threads / int64_t(sizeof(P));
   Gather part = flatten(g);
-  if (g.packed) return part;
+  if (g.layout == Layout::nhwc) part = ascending(part);  // for strips; NCHW packs taps as they stand in memory
+  if (g.packed || weights_in_task<P>(part)) return part;
   part.groups = smaller(g.groups, larger(most / group_weights<P>(g), 1));
   if (group_weights<P>(g) > most)
     part.outputs = smaller(g.outputs, larger(most / g.depth() / kColumns<P>, 1) * kColumns<P>);
@@ -112,57 +169,9 @@ static double pixels_tile_macs(const Gather& g) {
   const bool nhwc = g.layout == Layout::nhwc;
   const int64_t lanes = nhwc ? g.outputs : g.pixels(), rows = nhwc ? g.pixels() : g.outputs;
   // A tile of few rows still loads a row of B per step: no tile is cheaper than 4 rows.
-  const int64_t tiles = ceil_div(rows, kRows);
+  const bool strips = uses_strips<S>(nhwc ? ascending(g) : g);
+  const int64_t tiles = strips ? g.N * g.h.count * ceil_div(g.w.count, kRows) : ceil_div(rows, kRows);
   return double(g.groups) * g.depth() * round_up(lanes, kChunk<T>) * larger(rows, 4 * tiles);
-}
-
-// The operands of one group.
-template <class S>
-struct Operands {
-  const S* src;
-  const S* bias;
-  S* dst;
-  const Packed<S>* packed;  // weights
-  const S* residual;
-  Epilogue epilogue;
-
-  // The same, from an offset of the source and a channel of the result on.
-  Operands from(int64_t source, int64_t channel, int64_t dst_c) const {
-    return {src + source,
-            bias ? bias + channel : nullptr,
-            dst + channel * dst_c,
-            packed,
-            residual ? residual + channel * dst_c : nullptr,
-            epilogue};
-  }
-};
-
-// The finished tile of `rows` pixels and outputs [o, outputs), at most a panel.
-template <class S, bool Stream, class T = Compute<S>>
-static void store_nhwc(const Operands<S>& op, const T* tile, int64_t rows, const Pixel* pixels, int64_t o,
-                       int64_t outputs) {
-  constexpr int n = kLanes<T>;
-  const int64_t width = smaller(outputs - o, kColumns<T>);
-  for (int64_t i = 0; i < rows; ++i) {
-    const T* from = tile + i * kColumns<T>;
-    S* to = op.dst + pixels[i].target + o;
-    const S* residual = op.residual ? op.residual + pixels[i].target + o : nullptr;
-    const bool past_caches = Stream && stream_aligned(to);
-    int64_t c = 0;
-    for (; c + n <= width; c += n) {
-      Vector<T> sum = load(from + c);
-      if (op.bias) sum += load(op.bias + o + c);
-      if (residual) sum += load(residual + c);
-      sum = activate<T>(op.epilogue, sum);
-      past_caches ? stream(to + c, sum) : store(to + c, sum);
-    }
-    if (c == width) continue;
-    Vector<T> sum = load(from + c);
-    for (int l = 0; l < width - c; ++l)
-      sum[l] += (op.bias ? T(op.bias[o + c + l]) : T(0)) + (residual ? T(residual[c + l]) : T(0));
-    sum = activate<T>(op.epilogue, sum);
-    for (int l = 0; l < width - c; ++l) to[c + l] = S(sum[l]);
-  }
 }
 
 template <class S, class P = Packed<S>, class T = Compute<S>>
@@ -171,21 +180,27 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
   constexpr int L = kChunk<P>;
   const int64_t rows = m1 - m0, all_depth = whole_steps<P>(g.depth());
   P* patches = (P*)scratch;
-  T* sums = (T*)(scratch + plan.patches);
-  Pixel pixels[kMostPixels];
+  P* panel = (P*)(scratch + plan.patches);
+  T* sums = (T*)(scratch + plan.patches + plan.panel);
+  Pixel pixels[kFewPixels];
   locate_pixels(g, m0, rows, pixels);
   for (int64_t k0 = 0; k0 < g.depth(); k0 += plan.depth) {
     const int64_t k1 = smaller(k0 + plan.depth, g.depth()), depth = k1 - k0;
     const bool last = k1 == g.depth();
-    if (!plan.in_place) pack_patches_nhwc(g, op.src, pixels, rows, k0, k1, patches);
+    if (!plan.in_place && !op.patches) pack_patches_nhwc(g, op.src, pixels, rows, k0, k1, patches);
+    const int64_t height = whole_steps<P>(rows);
     const Chunked<P> a = plan.in_place ? Chunked<P>{(const P*)op.src + m0 * g.src_w + k0, L, g.src_w}
-                                       : Chunked<P>{patches, whole_steps<P>(rows) * L};
+                                       : Chunked<P>{op.patches ? op.patches + k0 * height : patches, height * L};
     for (int64_t o = o0; o < o1; o += kColumns<T>) {
       const int chunks = int(smaller(ceil_div(o1 - o, L), kColumnChunks));
-      const Chunked<P> b{op.packed + o * all_depth + k0 * L, all_depth * L};
+      Chunked<P> b{panel, plan.depth * L};
+      if (op.packed)
+        b = {op.packed + o * all_depth + k0 * L, all_depth * L};
+      else
+        pack_weights_part(g, op.w, o, smaller(o + kColumns<T>, o1), k0, k1, panel, b.stride);
       T* tile = sums + (g.depth() > plan.depth ? (o - o0) * rows : 0);
       // The weights may be larger than L2: fetched ahead, GEMM 1024 and 2048 run at 1.03x.
-      const Chunked<P> next{o + kColumns<T> < o1 ? b.data + kColumnChunks * b.stride : nullptr, b.stride};
+      const Chunked<P> next{op.packed && o + kColumns<T> < o1 ? b.data + kColumnChunks * b.stride : nullptr, b.stride};
       for_each_tile(rows, tile_rows(a), [&](int64_t r, int n) {
         if (last && !plan.stream)
           for (int i = 0; i < n; ++i)
@@ -193,61 +208,12 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
         if (last && op.residual)
           for (int i = 0; i < n; ++i)
             for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.residual + pixels[r + i].target + o + c * L);
-        multiply_tile<P>(n, chunks, depth, {a.data + r * a.row, a.stride, a.row}, b, tile + r * kColumns<T>, k0 > 0,
-                         share_of(next, r, n, rows));
+        multiply_tile<P>(n, chunks, depth, {a.data + r * a.row, a.stride, a.row, a.run}, b, tile + r * kColumns<T>,
+                         k0 > 0, share_of(next, r, n, rows));
         if (last)
           (plan.stream ? store_nhwc<S, true> : store_nhwc<S, false>)(op, tile + r * kColumns<T>, n, pixels + r, o, o1);
       });
     }
-  }
-}
-
-// A chunk of one output, whose pixels are neighbours in memory or not. plane is the output's offset in the result.
-template <class S, bool Stream, class T = Compute<S>>
-TORCHCONV_INLINE void store_chunk(const Operands<S>& op, const T* from, const ChunkRuns<T>& chunk, int64_t plane,
-                                  int64_t every, T add) {
-  if (chunk.consecutive) {
-    const int64_t at = plane + chunk.runs[0].start.target;
-    const bool past_caches = Stream && stream_aligned(op.dst + at);
-    for (int v = 0; v < kChunk<T>; v += kLanes<T>) {
-      Vector<T> sum = load(from + v) + (add - Vector<T>{});
-      if (op.residual) sum += load(op.residual + at + v);
-      sum = activate<T>(op.epilogue, sum);
-      past_caches ? stream(op.dst + at + v, sum) : store(op.dst + at + v, sum);
-    }
-    return;
-  }
-  for (int r = 0; r < chunk.count; ++r) {
-    const LaneRun& run = chunk.runs[r];
-    const int64_t at = plane + run.start.target - run.first * every;
-#if TORCHCONV_ISA >= 2
-    if (every == 1) {
-      Vector<T> sum = load(from) + (add - Vector<T>{});
-      if (op.residual) sum += load_masked(op.residual + at, run.lanes());
-      store_masked(op.dst + at, activate<T>(op.epilogue, sum), run.lanes());
-      continue;
-    }
-#endif
-    for (int v = run.first / kLanes<T> * kLanes<T>; v < run.last; v += kLanes<T>) {
-      Vector<T> sum = load(from + v) + (add - Vector<T>{});
-      const int first = int(larger(run.first - v, 0)), last = int(smaller(run.last - v, kLanes<T>));
-      if (op.residual)
-        for (int l = first; l < last; ++l) sum[l] += T(op.residual[at + (v + l) * every]);
-      sum = activate<T>(op.epilogue, sum);
-      for (int l = first; l < last; ++l) op.dst[at + (v + l) * every] = S(sum[l]);
-    }
-  }
-}
-
-// The finished tile of outputs [o, o + rows) and the pixels of `chunks` chunks.
-template <class S, bool Stream, class T = Compute<S>>
-static void store_nchw(const Gather& g, const Operands<S>& op, const T* tile, int64_t rows, const ChunkRuns<T>* runs,
-                       int chunks, int64_t o) {
-  for (int64_t i = 0; i < rows; ++i) {
-    const T add = op.bias ? T(op.bias[o + i]) : T(0);
-    for (int c = 0; c < chunks; ++c)
-      store_chunk<S, Stream>(op, tile + i * kColumns<T> + c * kChunk<T>, runs[c], (o + i) * g.dst_c,
-                             g.w.dst_every * g.dst_w, add);
   }
 }
 
@@ -317,6 +283,17 @@ static void pack_weights(const Gather& g, const PixelPlan& plan, const S* w, P* 
   });
 }
 
+// Packs the patches of all pixels, one block, in parallel.
+template <class P, class S>
+static void pack_patches(const Gather& g, const PixelPlan& plan, const S* src, P* to) {
+  Pixel pixels[kFewPixels];
+  locate_pixels(g, 0, plan.pixels, pixels);
+  parallel_tasks(ceil_div(g.depth(), plan.depth), int(plan.threads), [&](int64_t task, int) {
+    const int64_t k0 = task * plan.depth, k1 = smaller(k0 + plan.depth, g.depth());
+    pack_patches_nhwc(g, src, pixels, plan.pixels, k0, k1, to + k0 * whole_steps<P>(plan.pixels));
+  });
+}
+
 // All of them at once, for g.packed.
 template <class S, class P = Packed<S>>
 static void pack_all_weights(const Gather& g, const void* w, void* to) {
@@ -331,25 +308,43 @@ static int64_t packed_weights_bytes(const Gather& g) {
 template <class S, class P = Packed<S>>
 static void run_part(const Gather& g, const Operands<S>& all, const void* w, void* workspace) {
   const PixelPlan plan = plan_pixels<S>(g);
-  const P* packed = (const P*)(g.packed ? w : workspace);
-  if (!g.packed) pack_weights(g, plan, (const S*)w, (P*)workspace);
+  char* own = (char*)workspace + plan.shared();
+  P* patches = plan.patches_shared ? (P*)((char*)workspace + plan.all_weights) : nullptr;
+  if (patches) pack_patches(g, plan, all.src, patches);
+  const P* packed = plan.weights_in_task ? nullptr : (const P*)(g.packed ? w : workspace);
+  if (packed && !g.packed) pack_weights(g, plan, (const S*)w, (P*)workspace);
+  if constexpr (Step<P>::depth == 1)
+    if (plan.strip_rows) {
+      const int64_t strips = ceil_div(g.h.count, plan.strip_rows);
+      return parallel_tasks(g.N * strips, int(plan.threads), [&](int64_t task, int thread) {
+        Operands<S> op = all;
+        op.packed = packed;
+        char* scratch = own + thread * plan.per_thread();
+        const int64_t p = task % strips * plan.strip_rows;
+        task_strip<S>(g, op, task / strips, p, smaller(p + plan.strip_rows, g.h.count), plan.stream,
+                      (Compute<S>*)scratch, (Compute<S>*)(scratch + plan.patches));
+        if (plan.stream) stream_fence();
+      });
+    }
   const int64_t blocks = plan.pixel_blocks * plan.output_blocks;
   parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
     const int64_t group = task / blocks, m = task % blocks / plan.output_blocks * plan.pixels,
                   o = task % plan.output_blocks * plan.outputs;
     Operands<S> op = all.from(group * g.channels * g.src_c, group * g.outputs, g.dst_c);
-    op.packed = packed + group * group_weights<P>(g);
-    (g.layout == Layout::nhwc ? task_nhwc<S>
-                              : task_nchw<S>)(g, plan, op, m, smaller(m + plan.pixels, g.pixels()), o,
-                                              smaller(o + plan.outputs, g.outputs),
-                                              (char*)workspace + plan.weights + thread * plan.per_thread());
+    op.w = (const S*)w + group * g.w_group;
+    op.packed = packed ? packed + group * group_weights<P>(g) : nullptr;
+    op.patches = patches;
+    (g.layout == Layout::nhwc ? task_nhwc<S> : task_nchw<S>)(g, plan, op, m, smaller(m + plan.pixels, g.pixels()), o,
+                                                             smaller(o + plan.outputs, g.outputs),
+                                                             own + thread * plan.per_thread());
     if (plan.stream) stream_fence();
   });
 }
 
 template <class S>
 static void run_pixels(const Gather& g, const im2col::PixelOperands& o) {
-  const Operands<S> whole{(const S*)o.src, (const S*)o.bias, (S*)o.dst, nullptr, (const S*)o.residual, o.epilogue};
+  const Operands<S> whole{(const S*)o.src, (const S*)o.bias,     (S*)o.dst, nullptr, nullptr,
+                          nullptr,         (const S*)o.residual, o.epilogue};
   const Gather first = first_part<Packed<S>>(g);
   for (int64_t group = 0; group < g.groups; group += first.groups)
     for (int64_t out = 0; out < g.outputs; out += first.outputs) {

@@ -1,6 +1,7 @@
 #include "common/gemm/phases.h"
 #include "im2col/col2im.h"
 #include "im2col/im2col.h"
+#include "im2col/pixels.h"
 #include "registry.h"
 
 namespace torchconv {
@@ -23,7 +24,13 @@ struct Packing {
   double patches = 0, pieces = 0, weights = 0;
 };
 
-static void add_patches(const Gather& g, Packing& packing) {
+static bool by_strips(const ConvProblem& p, const Gather& g) {
+  const bool halves = p.isa == Isa::avx512_bf16 && p.dtype == DType::bf16;
+  return p.pass != Pass::grad_weight && !halves && im2col::fits_strips(ascending(g), p.dtype == DType::f64 ? 8 : 4);
+}
+
+static void add_patches(const ConvProblem& p, const Gather& g, Packing& packing) {
+  if (by_strips(p, g)) return;
   // NCHW: a panel of pixels of one image is used in place.
   if (is_pointwise(g) && (g.layout == Layout::nhwc || g.image() % 32 == 0)) return;
   const double pieces = double(g.groups) * double(g.pixels()) * double(g.taps());
@@ -35,9 +42,9 @@ static Packing packing_of(const ConvProblem& p) {
   if (p.pass == Pass::grad_input && im2col::scatters(p))  // columns are added up instead, which takes 6 times as long
     packing.patches = 6 * double(p.N) * double(p.O * p.P * p.Q) * double(p.T * p.R * p.S) * double(p.C);
   else if (p.pass == Pass::grad_input)
-    for_each_phase(p, [&](const Gather& g) { add_patches(g, packing); });
+    for_each_phase(p, [&](const Gather& g) { add_patches(p, g, packing); });
   else
-    add_patches(forward_gather(p), packing);
+    add_patches(p, forward_gather(p), packing);
   if (!p.packed) packing.weights = double(p.K) * double(p.Cg()) * double(p.T * p.R * p.S);
   return packing;
 }

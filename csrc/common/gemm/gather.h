@@ -115,4 +115,15 @@ inline Gather flatten(const Gather& g) {
   return flat;
 }
 
+// The same sums with the taps met in the order of their sources.
+inline Gather ascending(const Gather& g) {
+  Gather same = g;
+  for (Axis* a : {&same.d, &same.h, &same.w}) {
+    if (a->delta >= 0) continue;
+    a->offset += (a->taps - 1) * a->delta, a->delta = -a->delta;
+    a->first += (a->taps - 1) * a->every, a->every = -a->every;
+  }
+  return same;
+}
+
 }  // namespace torchconv

@@ -53,6 +53,7 @@ struct Chunked {
   const P* data;
   int64_t stride;           // from one chunk column to the next
   int64_t row = kChunk<P>;  // from one row to the next: kChunk when packed, more for a matrix used in place
+  int64_t run = kChunk<P>;  // of A: elements along the depth that are neighbours in memory
 };
 
 // What a tile fetches into L2 of the next panel of B, a bit at every chunk of its depth (at once, its own loads would
@@ -108,7 +109,7 @@ static __attribute__((noinline)) void micro(int64_t depth, Chunked<P> a, Chunked
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) sum[r][v] = accumulate ? load(c + r * kColumns<T> + v * n) : Vector<T>{};
   const P* bp = b.data;
-  for (int64_t left = depth, chunk = 0; left > 0; left -= L, chunk += a.stride) {
+  for (int64_t left = depth, chunk = 0; left > 0; left -= a.run, chunk += a.stride) {
     // Every third row has a pointer; the two after it are reached by scaled indexing.
     const P* ap[third];
 #pragma GCC unroll 8
@@ -118,7 +119,7 @@ static __attribute__((noinline)) void micro(int64_t depth, Chunked<P> a, Chunked
       for (int j = 0; j < Chunks; ++j)
         __builtin_prefetch(ahead.panel.data + j * ahead.panel.stride + i * Step<P>::depth * ahead.panel.row, 0, 2);
     ahead.panel.data += L * ahead.panel.row;
-    int steps = left < L ? int(ceil_div(left, Step<P>::depth)) : L / Step<P>::depth;
+    int64_t steps = ceil_div(smaller(left, a.run), Step<P>::depth);
     do {
       decltype(Step<P>::of_columns(bp)) bv[V];
 #pragma GCC unroll 4
@@ -189,7 +190,8 @@ template <class P>
 TORCHCONV_INLINE void multiply_panel(int64_t rows, int chunks, int64_t depth, Chunked<P> a, Chunked<P> b, Compute<P>* c,
                                      bool accumulate) {
   for_each_tile(rows, tile_rows(a), [&](int64_t r, int count) {
-    multiply_tile<P>(count, chunks, depth, {a.data + r * a.row, a.stride, a.row}, b, c + r * kColumns<P>, accumulate);
+    multiply_tile<P>(count, chunks, depth, {a.data + r * a.row, a.stride, a.row, a.run}, b, c + r * kColumns<P>,
+                     accumulate);
   });
 }
 

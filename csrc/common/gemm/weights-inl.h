@@ -42,39 +42,55 @@ TORCHCONV_INLINE int64_t outputs_at_once(const Gather& g) {
   return kChunk<T> * (wide ? larger(1, smaller(8, chunks / (2 * g.threads))) : 1);
 }
 
-// Whole chunks of outputs that are neighbours in memory.
-template <class T, class S>
-static void copy_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o1, T* to) {
+// Whether whole chunks of outputs can be packed as B over any range of the depth, line by line: outputs are neighbours
+// in memory, or channels in whole chunks.
+template <class T>
+TORCHCONV_INLINE bool packs_by_depth(const Gather& g) {
   constexpr int L = kChunk<T>;
-  for (int64_t tap = 0; tap < g.taps(); ++tap)
-    for (int64_t c = 0; c < g.channels; ++c) {
-      const S* from = w + offset_of_tap(g, tap) + c * g.w_in;
-      T* at = to + (tap * g.channels + c) * L;
-      for (int64_t o = o0; o < o1; o += L) copy_chunk(at + o * whole_steps<T>(g.depth()), from + o);
+  return g.w_out == 1 || (g.w_in == 1 && g.channels % L == 0);
+}
+
+// f(k, c0, c1, w of the tap) for every tap with indices of the depth in [k0, k1): from k on, they are its channels
+// [c0, c1).
+template <class S, class F>
+TORCHCONV_INLINE void for_each_tap(const Gather& g, const S* w, int64_t k0, int64_t k1, const F& f) {
+  for (int64_t tap = k0 / g.channels, k = k0; k < k1; ++tap) {
+    const int64_t c0 = k - tap * g.channels, c1 = smaller(k1 - tap * g.channels, g.channels);
+    f(k, c0, c1, w + offset_of_tap(g, tap));
+    k += c1 - c0;
+  }
+}
+
+// Outputs [o0, o1), in whole chunks, and the depth from k0 to k1, for packs_by_depth(): a chunk of outputs every
+// `stride` elements of to.
+template <class T, class S>
+static void pack_weights_part(const Gather& g, const S* w, int64_t o0, int64_t o1, int64_t k0, int64_t k1, T* to,
+                              int64_t stride) {
+  constexpr int L = kChunk<T>;
+  for_each_tap(g, w, k0, k1, [&](int64_t k, int64_t c0, int64_t c1, const S* tap) {
+    T* at = to + (k - k0) * L;
+    if (g.w_out == 1) {
+      for (int64_t c = c0; c < c1; ++c, at += L)
+        for (int64_t o = o0; o < o1; o += L) copy_chunk(at + (o - o0) / L * stride, tap + c * g.w_in + o);
+    } else {  // tap by tap as they stand in memory
+      for (int64_t o = o0; o < o1; o += L)
+        for (int64_t c = c0; c < c1; c += L)
+          transpose_chunk(at + (o - o0) / L * stride + (c - c0) * L, L, tap + o * g.w_out + c, g.w_out);
     }
-  for (int64_t o = o0; o < o1; o += L) pair_rows(to + o * whole_steps<T>(g.depth()), g.depth());
+  });
+  for (int64_t o = o0; o < o1; o += L) pair_rows(to + (o - o0) / L * stride, k1 - k0);
 }
 
 // As B: lanes are outputs. Outputs [o0, o1), from a whole chunk on; to[o / L][k][o % L], in steps.
 template <class T, class S>
 static void pack_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o1, T* to) {
   constexpr int L = kChunk<T>;
-  const int64_t whole = o1 - (o1 - o0) % L;
-  if (g.w_out == 1) {
-    copy_weights_nhwc(g, w, o0, whole, to);
-    o0 = whole;
-  }
-  for (int64_t o = o0; o < o1; o += L) {
-    T* panel = to + o * whole_steps<T>(g.depth());
-    if (o < whole && g.w_in == 1 && g.channels % L == 0) {
-      // Neighbours along the channels: tap by tap as they stand in memory.
-      for (int64_t tap = 0; tap < g.taps(); ++tap)
-        for (int64_t c = 0; c < g.channels; c += L)
-          transpose_chunk(panel + (tap * g.channels + c) * L, L, w + offset_of_tap(g, tap) + o * g.w_out + c, g.w_out);
-      pair_rows(panel, g.depth());
-      continue;
-    }
-    if (o >= whole)
+  const int64_t column = whole_steps<T>(g.depth()) * L;
+  const int64_t whole = packs_by_depth<T>(g) ? o1 - (o1 - o0) % L : o0;
+  if (whole > o0) pack_weights_part(g, w, o0, whole, 0, g.depth(), to + o0 / L * column, column);
+  for (int64_t o = whole; o < o1; o += L) {
+    T* panel = to + o / L * column;
+    if (o + L > o1)
       for (int64_t k = 0; k < g.depth(); ++k) zero_chunk(panel + k * L);
     for (int64_t c = 0; c < g.channels; c += L)
       visit_weights<true>(g, w, o, smaller(o + L, o1), c, smaller(c + L, g.channels),

@@ -1,0 +1,63 @@
+// In channels_last patches need not be packed. A strip is the rows of
+// an image that a few rows of the result read, with the padding around them. In it the taps of a kernel row and their
+// channels are one run, and the runs of neighbouring pixels are a step apart: the micro-kernel reads them in place as
+// the rows of A, one kernel row after the other.
+namespace torchconv::ISA_NS {
+
+using im2col::strip_elements, im2col::strip_height, im2col::strip_width;
+
+template <class S>
+TORCHCONV_INLINE bool uses_strips(const Gather& g) {
+  return Step<Packed<S>>::depth == 1 && im2col::fits_strips(g, sizeof(Compute<S>));
+}
+
+// Rows of the result per strip: about eight strips for each thread, of a size that stays in L2.
+static int64_t strip_rows(const Gather& g, int64_t threads) {
+  const int64_t least = im2col::least_strip_rows(g);
+  int64_t rows = larger(least, smaller(g.h.count, ceil_div(g.N * g.h.count, 8 * threads)));
+  while (rows > least && strip_elements(g, rows) > im2col::kStripElements) --rows;
+  return rows;
+}
+
+// Rows h0, h0 + 1, ... of an image, `rows` of them.
+template <class S, class T = Compute<S>>
+static void load_strip(const Gather& g, const S* image, int64_t h0, int64_t rows, T* to) {
+  constexpr int L = kChunk<T>;
+  const int64_t width = strip_width(g), row = width * g.channels;
+  const int64_t first = smaller(larger(-g.w.offset, 0), width) * g.channels;
+  const int64_t last = larger(smaller(width, g.w.source - g.w.offset) * g.channels, first);
+  for (int64_t i = 0; i < rows; ++i, to += row) {
+    const bool inside = h0 + i >= 0 && h0 + i < g.h.source;
+    for (int64_t e = 0; e < (inside ? first : row); ++e) to[e] = T(0);
+    if (!inside) continue;
+    const S* from = image + (h0 + i) * g.src_h + g.w.offset * g.channels;
+    for (int64_t e = first; e < last; e += L) copy_part(to + e, from + e, int(smaller(L, last - e)));
+    for (int64_t e = last; e < row; ++e) to[e] = T(0);
+  }
+}
+
+// Rows [p0, p1) of the result of image n.
+template <class S, class T = Compute<S>>
+static void task_strip(const Gather& g, const Operands<S>& op, int64_t n, int64_t p0, int64_t p1, bool past_caches,
+                       T* strip, T* tile) {
+  constexpr int L = kChunk<T>;
+  const int64_t row = strip_width(g) * g.channels, run = g.w.taps * g.channels, next = g.w.step * g.channels;
+  load_strip(g, op.src + n * g.src_n, p0 * g.h.step + g.h.offset, strip_height(g, p1 - p0), strip);
+  // A panel of weights stays in L2 for all of the strip.
+  for (int64_t o = 0; o < g.outputs; o += kColumns<T>) {
+    const int chunks = int(smaller(ceil_div(g.outputs - o, L), kColumnChunks));
+    const Chunked<T> weights{op.packed + o * g.depth(), g.depth() * L};
+    for (int64_t p = p0; p < p1; ++p) {
+      const int64_t target = n * g.dst_n + (g.h.dst_first + p * g.h.dst_every) * g.dst_h + g.w.dst_first * g.dst_w;
+      for_each_tile(g.w.count, kRows, [&](int64_t q, int count) {
+        Pixel pixels[kRows];
+        for (int i = 0; i < count; ++i) pixels[i].target = target + (q + i) * g.w.dst_every * g.dst_w;
+        const T* first = strip + (p - p0) * g.h.step * row + q * next;
+        multiply_tile<T>(count, chunks, g.depth(), {first, g.h.delta * row, next, run}, weights, tile, false);
+        (past_caches ? store_nhwc<S, true> : store_nhwc<S, false>)(op, tile, count, pixels, o, g.outputs);
+      });
+    }
+  }
+}
+
+}  // namespace torchconv::ISA_NS
