@@ -1,7 +1,6 @@
-// In channels_last patches need not be packed. A strip is the rows of
-// an image that a few rows of the result read, with the padding around them. In it the taps of a kernel row and their
-// channels are one run, and the runs of neighbouring pixels are a step apart: the micro-kernel reads them in place as
-// the rows of A, one kernel row after the other.
+// In channels_last patches need not be packed. A strip is the rows of an image that a few rows of the result read, with
+// the padding around them. In it the taps of a kernel row and their channels are one run, and the runs of neighbouring
+// pixels are a step apart: the micro-kernel reads them in place as the rows of A, one kernel row after the other.
 namespace torchconv::ISA_NS {
 
 using im2col::strip_elements, im2col::strip_height, im2col::strip_width;
