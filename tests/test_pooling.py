@@ -243,6 +243,21 @@ def test_channel_shuffle(layout, dtype, isa):
                 assert y.is_contiguous(memory_format=LAST[x.dim()])
 
 
+@every_isa
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("width", [224, 237])
+def test_results_larger_than_the_caches(width, dtype, isa):
+    """More than 16 MiB: written past the caches where lines are whole, the usual way where not."""
+    _C.set_max_isa(isa)
+    x = torch.randint(0, 9, (4, 4 * 24 // dtype.itemsize, 224, width)).to(dtype)
+    expected = x.unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
+    for layout in ["nchw", "nhwc"]:
+        assert_close(torchconv.channel_shuffle(lay_out(x, layout), 2), expected, rtol=0, atol=0, check_stride=False)
+    for pad in [0, 1]:
+        assert_same(lambda t, pad=pad: torchconv.max_pool2d(t, 3, 2, pad), x,
+                    lambda t, pad=pad: F.max_pool2d(t, 3, 2, pad))  # fmt: skip
+
+
 def calls(dim):
     """Every differentiable function, with arguments that exercise it."""
     window = {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}

@@ -120,6 +120,14 @@ struct TapVectorOf {
 };
 template <class T>
 using TapVector = typename TapVectorOf<kLanes<T>>::type;
+#if TORCHCONV_ISA >= 2
+TORCHCONV_INLINE __m128i in_register(TapVectorOf<16>::type taps) { return (__m128i)taps; }
+TORCHCONV_INLINE __m128i in_register(TapVectorOf<8>::type taps) { return _mm_cvtsi64_si128((int64_t)taps); }
+TORCHCONV_INLINE void from_register(__m128i v, TapVectorOf<16>::type& taps) { taps = (TapVectorOf<16>::type)v; }
+TORCHCONV_INLINE void from_register(__m128i v, TapVectorOf<8>::type& taps) {
+  taps = (TapVectorOf<8>::type)_mm_cvtsi128_si64(v);
+}
+#endif
 
 template <class T>
 TORCHCONV_INLINE TapVector<T> load_taps(const Tap* p) {
@@ -135,8 +143,7 @@ TORCHCONV_INLINE TapVector<T> load_taps(const Tap* p, int count) {
   if (count == kLanes<T>) return load_taps<T>(p);
   TapVector<T> v = TapVector<T>{} + kNoTap;
 #if TORCHCONV_ISA == 2
-  const __m128i taps = _mm_mask_loadu_epi8(_mm_set1_epi8(-1), __mmask16((1 << count) - 1), p);
-  __builtin_memcpy(&v, &taps, sizeof v);
+  from_register(_mm_mask_loadu_epi8(_mm_set1_epi8(-1), __mmask16((1 << count) - 1), p), v);
 #else
   for (int i = 0; i < count; ++i) v[i] = p[i];
 #endif
@@ -202,8 +209,6 @@ TORCHCONV_INLINE Vector<float> add_masked(Vector<float> sum, uint32_t mask, Vect
 TORCHCONV_INLINE Vector<double> add_masked(Vector<double> sum, uint32_t mask, Vector<double> v) {
   return (Vector<double>)_mm512_mask_add_pd((__m512d)sum, (__mmask8)mask, (__m512d)sum, (__m512d)v);
 }
-TORCHCONV_INLINE __m128i in_register(TapVectorOf<16>::type taps) { return (__m128i)taps; }
-TORCHCONV_INLINE __m128i in_register(TapVectorOf<8>::type taps) { return _mm_cvtsi64_si128((int64_t)taps); }
 // sum + (taps == tap ? v : 0)
 template <class T>
 TORCHCONV_INLINE Vector<T> add_where_tap(Vector<T> sum, TapVector<T> taps, Tap tap, Vector<T> v) {
@@ -215,9 +220,8 @@ TORCHCONV_INLINE void add_within(Vector<T>& sum, TapVector<T>& at, TapVector<T> 
                                  Vector<T> v) {
   const __m128i offset = _mm_sub_epi8(in_register(taps), _mm_set1_epi8(char(first)));
   const __mmask16 within = _mm_cmplt_epu8_mask(offset, _mm_set1_epi8(char(count)));
-  const __m128i which = _mm_mask_mov_epi8(in_register(at), within, offset);
+  from_register(_mm_mask_mov_epi8(in_register(at), within, offset), at);
   sum = add_masked(sum, within, v);
-  __builtin_memcpy(&at, &which, sizeof at);
 }
 // taps == tap ? v : 0
 TORCHCONV_INLINE Vector<float> masked(uint32_t mask, Vector<float> v) {

@@ -3,11 +3,14 @@
 // In two steps, down and then along, with R + S comparisons for an element instead of R * S: all windows with the same
 // columns that have their maximum in one row of x have it at one element there, the first that is largest. So the
 // grad_y of windows above each other add up first, and one tap along the row stands for them all.
-//
-// Streaming stores were tried: nothing gained, also where grad_x is 26 MB.
 namespace torchconv::ISA_NS {
 
 using pool::TapScratch;
+
+// Results larger than this are written past the caches, channel_shuffle's too: both are 1.25 times as fast at 26 MB;
+// at 6 MB, where they fit, channel_shuffle would take 1.7 times as long. Only where whole rows can be written so:
+// with every seventh of their lines written as usual the gradient took twice as long.
+constexpr int64_t kStreamBytes = int64_t(16) << 20;
 
 template <class T>
 struct TapPieces {
@@ -97,11 +100,11 @@ static void give_to_cut_taps(const Axis& w, int64_t length, const T* sum, const 
   join_row(lines, length, 0, w.stride, grad_x, w.in);
 }
 
-// Lists the rows of windows that may take row (z, v) of x.
+// Lists the rows of windows that may take row (z, v) of x; those around z and around v are known.
 template <class T>
-static int64_t list_rows(const Axis* axis, int64_t z, int64_t v, const TapPieces<T>& s) {
+TORCHCONV_INLINE int64_t list_rows(const Axis* axis, int64_t z, Range around_z, int64_t v, const TapPieces<T>& s) {
   const Axis &d = axis[0], &h = axis[1], &w = axis[2];
-  const Range around_z = d.windows_around(z), around_v = h.windows_around(v);
+  const Range around_v = h.windows_around(v);
   int64_t rows = 0;
   for (int64_t o = around_z.begin; o < around_z.end; ++o)
     for (int64_t i = around_v.begin; i < around_v.end; ++i) {
@@ -113,47 +116,51 @@ static int64_t list_rows(const Axis* axis, int64_t z, int64_t v, const TapPieces
   return rows;
 }
 
-// The elements from q on of those that lie before `end`.
+// Along 3 taps at a stride of 2: a row of grad_x from `rows` rows of windows. Window q has its middle at one element,
+// and shares the next with window q + 1. Each tap is compared with, for there are fewer of them than steps to add down.
 template <int Rows, class S, class T = Compute<S>>
-TORCHCONV_INLINE Down<T> add_down_before(const int64_t* from, const int64_t* first, int64_t rows, int64_t q,
-                                         int64_t end, const S* grad_y, const Tap* taps) {
-  constexpr int L = kLanes<T>;
-  if (q + L <= end) return add_down<Rows>(from, first, rows, 3, q, L, grad_y, taps);
-  if (q < end) return add_down<Rows>(from, first, rows, 3, q, int(end - q), grad_y, taps);
-  return {};
-}
-
-// Along 3 taps at a stride of 2, from register to register: a row of grad_x from `rows` rows of windows.
-template <int Rows, class S, class T = Compute<S>>
-static void give_row_to_3_taps(const TapPieces<T>& s, int64_t rows, const Axis& w, const S* grad_y, const Tap* taps,
-                               S* grad_x) {
+TORCHCONV_INLINE void give_row_to_3_taps(const TapPieces<T>& s, int64_t rows, const Axis& w, const S* grad_y,
+                                         const Tap* taps, bool past_caches, S* grad_x) {
   constexpr int L = kLanes<T>;
   const typename first_integers<L>::type lanes;
-  int64_t from[Rows ? Rows : 1], first[Rows ? Rows : 1];
-  for (int i = 0; i < Rows; ++i) from[i] = s.from[i], first[i] = s.first[i];
-  const auto down = [&](int64_t q) {
-    return add_down_before<Rows>(Rows ? from : s.from, Rows ? first : s.first, rows, q, w.out, grad_y, taps);
-  };
-  Down<T> before, here = down(0);
-  for (int64_t u = 0; 2 * u < w.in; u += L) {
-    // Window q has its middle at element 2 q of a padded row, and at 2 q + 1 of others.
-    const Down<T> after = down(u + L);
-    const Vector<T> middle = where_tap<T>(here.tap, 1, here.sum);
-    Vector<T> even, odd;
-    if (w.pad) {
-      odd = add_where_tap<T>(where_tap<T>(here.tap, 2, here.sum), lanes_after<1>(here.tap, after.tap), 0,
-                             lanes_after<1>(here.sum, after.sum));
-      even = middle;
-    } else {
-      even = add_where_tap<T>(where_tap<T>(here.tap, 0, here.sum), lanes_after<L - 1>(before.tap, here.tap), 2,
-                              lanes_after<L - 1>(before.sum, here.sum));
-      odd = middle;
-    }
-    const int64_t rest = w.in - 2 * u;
-    store_part(grad_x + 2 * u, weave<T, 0>(even, odd, lanes), int(smaller(L, rest)));
-    if (rest > L) store_part(grad_x + 2 * u + L, weave<T, L / 2>(even, odd, lanes), int(smaller(L, rest - L)));
-    before = here, here = after;
+  int64_t from[Rows ? Rows : 1];
+  Tap first[Rows ? Rows : 1];
+  for (int i = 0; i < Rows; ++i) from[i] = s.from[i], first[i] = Tap(s.first[i]);
+  int64_t count = w.in;
+  if (w.pad == 0) {  // the first element is shared with no window before it
+    T sum = 0;
+    for (int64_t i = 0; i < rows; ++i)
+      if (taps[s.from[i]] == s.first[i]) sum += T(grad_y[s.from[i]]);
+    *grad_x++ = S(sum), --count;
   }
+  // The `given` elements of `part` windows from q on; there are more after them, or not.
+  const auto give = [&](int64_t q, int part, bool more, int given) __attribute__((always_inline)) {
+    Vector<T> middle{}, shared{};
+#pragma GCC unroll 2
+    for (int64_t i = 0; i < (Rows ? Rows : rows); ++i) {
+      const int64_t at = (Rows ? from[i] : s.from[i]) + q;
+      const Tap tap = Rows ? first[i] : Tap(s.first[i]);
+      const TapVector<T> here_tap = load_taps<T>(taps + at, part), none = TapVector<T>{} + kNoTap;
+      const Vector<T> here = load_part(grad_y + at, part);
+      const TapVector<T> next_tap = more ? load_taps<T>(taps + at + 1) : lanes_after<1>(here_tap, none);
+      const Vector<T> next = more ? load(grad_y + at + 1) : lanes_after<1>(here, Vector<T>{});
+      middle = add_where_tap<T>(middle, here_tap, tap + 1, here);
+      shared = add_where_tap<T>(shared, here_tap, tap + 2, here);
+      shared = add_where_tap<T>(shared, next_tap, tap, next);
+    }
+    S* to = grad_x + 2 * q;
+    const Vector<T> low = weave<T, 0>(middle, shared, lanes), high = weave<T, L / 2>(middle, shared, lanes);
+    if (past_caches) {
+      stream(to, low);
+      if (given > L) stream(to + L, high);
+    } else {
+      store_part(to, low, int(smaller(L, given)));
+      if (given > L) store_part(to + L, high, given - L);
+    }
+  };
+  int64_t q = 0;
+  for (; q + L < w.out; q += L) give(q, L, true, 2 * L);
+  for (; 2 * q < count; q += L) give(q, int(larger(int64_t(0), w.out - q)), false, int(smaller(2 * L, count - 2 * q)));
 }
 
 template <int K, int Stride, class S, class T = Compute<S>>
@@ -162,20 +169,29 @@ static void tap_grad_plane(const PoolProblem& p, const TapScratch& sizes, const 
   const Axis &h = p.axis[1], &w = p.axis[2];
   const int64_t rows = p.axis[0].in * h.in;
   if constexpr (K == 3 && Stride == 2) {
-    for (int64_t row = 0; row < rows; ++row, grad_x += w.in) {
-      const int64_t listed = list_rows(p.axis, row / h.in, row % h.in, s);
-      const auto give = listed == 1   ? give_row_to_3_taps<1, S>
-                        : listed == 2 ? give_row_to_3_taps<2, S>
-                                      : give_row_to_3_taps<0, S>;
-      give(s, listed, w, grad_y, taps, grad_x);
+    const bool past_caches = p.N * p.C * p.x_plane() * int64_t(sizeof(S)) > kStreamBytes && w.pad == 1 &&
+                             w.in % kLanes<Compute<S>> == 0 && stream_aligned(grad_x);
+    for (int64_t z = 0; z < p.axis[0].in; ++z) {
+      const Range around_z = p.axis[0].windows_around(z);
+      for (int64_t v = 0; v < h.in; ++v, grad_x += w.in) {
+        const int64_t listed = list_rows(p.axis, z, around_z, v, s);
+        if (listed == 1)
+          give_row_to_3_taps<1>(s, listed, w, grad_y, taps, past_caches, grad_x);
+        else if (listed == 2)
+          give_row_to_3_taps<2>(s, listed, w, grad_y, taps, past_caches, grad_x);
+        else
+          give_row_to_3_taps<0>(s, listed, w, grad_y, taps, past_caches, grad_x);
+      }
     }
+    if (past_caches) stream_fence();
     return;
   }
   for (int64_t first = 0; first < rows; first += sizes.kRows) {
     const int64_t count = smaller(sizes.kRows, rows - first);
     for (int64_t i = 0; i < count; ++i) {
       const int64_t row = first + i, to = i * sizes.length + sizes.margin;
-      const int64_t listed = list_rows(p.axis, row / h.in, row % h.in, s);
+      const int64_t z = row / h.in;
+      const int64_t listed = list_rows(p.axis, z, p.axis[0].windows_around(z), row % h.in, s);
       add_rows(s, listed, Tap(w.kernel), w.out, grad_y, taps, s.sum + to, s.tap + to);
     }
     for (int64_t i = 0; i < count; ++i, grad_x += w.in) {
@@ -254,7 +270,7 @@ static void tap_grad_planes(const PoolProblem& p, const S* grad_y, const Tap* ta
   // The first and the last planes by rows, so that no window beyond the tensor is looked at.
   const int64_t reach = (d.pad * h.in + h.pad) * w.in + sizes.margin + 2 * pool::kMostLanes;
   const int64_t edge = run ? ceil_div(reach, size) : planes;
-  parallel_tasks(chunks, p.threads, [&](int64_t chunk, int thread) {
+  parallel_shares(chunks, p.threads, [&](int64_t chunk, int thread) {
     const TapPieces<T> s(p, sizes, workspace, thread);
     const int64_t begin = chunk * planes / chunks, end = (chunk + 1) * planes / chunks;
     const int64_t inner = larger(begin, edge), rest = larger(inner, smaller(end, planes - edge));
