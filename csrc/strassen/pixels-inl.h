@@ -234,7 +234,7 @@ TORCHCONV_INLINE void product_nhwc(const StrassenPlan<T>& plan, const TaskPixels
       T* panel = acc + (o - o0) * step;
       for_each_tile(p.rows, tile_rows(a), [&](int64_t r, int n) {
         multiply_tile<T>(n, chunks, k1 - k0, {a.data + r * a.row, a.stride, a.row}, b, panel + r * kColumns<T>,
-                         accumulate || k0 > 0, share_of(next, r, n, p.rows));
+                         accumulate || k0 > 0, fetch_panel(next).share(r, n, p.rows));
       });
       if (k1 == g.depth()) done(panel, (o - o0) * p.rows, o);
     }
@@ -272,7 +272,7 @@ TORCHCONV_INLINE void product_nchw(const StrassenPlan<T>& plan, const TaskPixels
         const bool fetch = r == 0 && next < chunks && in_place(next);
         T* tile = acc + c * L * step + r * kColumns<T>;
         multiply_tile<T>(n, width, depth, {a.data + r * L, a.stride}, panel(c), tile, accumulate || k0 > 0,
-                         fetch ? Ahead<T>{panel(next), L} : Ahead<T>{});
+                         fetch ? fetch_panel(panel(next)) : FetchAhead{});
         if (k1 == g.depth()) done(tile, c * L * rows + r * kColumns<T>, r, n, c);
       }
     });

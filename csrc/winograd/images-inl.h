@@ -90,7 +90,8 @@ static void multiply_products(const Gather& g, const ImagesPlan& plan, int64_t o
     for_each_tile(tiles, kRows, [&](int64_t r, int count) {
       const Chunked<T> next{more && far_weights ? u + plan.u_product : nullptr, plan.u_chunk};
       multiply_tile<T>(count, chunks, depth, {v + r * L, plan.part * L}, {u, plan.u_chunk},
-                       sums + f * plan.sum_product + r * kColumns<T>, accumulate, share_of(next, r, count, tiles));
+                       sums + f * plan.sum_product + r * kColumns<T>, accumulate,
+                       fetch_panel(next).share(r, count, tiles));
     });
   }
 }

@@ -56,21 +56,28 @@ struct Chunked {
   int64_t run = kChunk<P>;  // of A: elements along the depth that are neighbours in memory
 };
 
-// What a tile fetches into L2 of the next panel of B, a bit at every chunk of its depth (at once, its own loads would
-// wait behind): from each chunk column, `lines` of the steps of a chunk.
-template <class P>
-struct Ahead {
-  Chunked<P> panel{nullptr, 0};
+// What a tile fetches into L2 for the next panel of B, a bit at every chunk of its depth (at once, its own loads would
+// wait behind): `lines` cache lines from each of kColumnChunks places. Distances are in bytes.
+struct FetchAhead {
+  const char* data = nullptr;
+  int64_t place = 0;  // from one place to the next
+  int64_t line = 0;
+  int64_t chunk = 0;  // from what is fetched at one chunk of the depth to what is at the next
   int lines = 0;
+
+  // The share of rows [r, r + count) of `rows` in it.
+  FetchAhead share(int64_t r, int64_t count, int64_t rows) const {
+    const int64_t first = lines * r / rows;
+    return {data + first * line, place, line, chunk, int(lines * (r + count) / rows - first)};
+  }
 };
-// The share of rows [r, r + count) of `rows` in fetching a panel; none if it has no data.
+// A panel of packed columns, or of a matrix used in place; none if it has no data.
 template <class P>
-TORCHCONV_INLINE Ahead<P> share_of(Chunked<P> panel, int64_t r, int count, int64_t rows) {
-  constexpr int lines = kChunk<P> / Step<P>::depth;
-  const int64_t first = lines * r / rows;
+TORCHCONV_INLINE FetchAhead fetch_panel(Chunked<P> panel) {
+  constexpr int64_t item = sizeof(P), step = Step<P>::depth;
   if (!panel.data) return {};
-  return {{panel.data + first * Step<P>::depth * panel.row, panel.stride, panel.row},
-          int(lines * (r + count) / rows - first)};
+  return {(const char*)panel.data, panel.stride * item, step * panel.row * item, kChunk<P> * panel.row * item,
+          int(kChunk<P> / step)};
 }
 
 // A chunk column of B, row by row -> in steps: pairs of rows interleaved, with a row of zeros if their number is odd.
@@ -99,7 +106,7 @@ TORCHCONV_INLINE void pad_lanes(P* a, int64_t stride, int64_t rows, int64_t dept
 // c[r][0..] (rows kColumns apart) = or += sum over depth of a(r, d) * b(d, .). RowStride 0: known at run time.
 template <class P, int Rows, int Chunks, int RowStride>
 static __attribute__((noinline)) void micro(int64_t depth, Chunked<P> a, Chunked<P> b, Compute<P>* c, bool accumulate,
-                                            Ahead<P> ahead) {
+                                            FetchAhead ahead) {
   using T = Compute<P>;
   constexpr int L = kChunk<P>, n = kLanes<P>, per = kVectorsPerChunk<P>, V = Chunks * per, third = (Rows + 2) / 3;
   const int64_t row_stride = RowStride ? RowStride : a.row;
@@ -116,9 +123,8 @@ static __attribute__((noinline)) void micro(int64_t depth, Chunked<P> a, Chunked
     for (int i = 0; i < third; ++i) ap[i] = a.data + chunk + 3 * i * row_stride;
     for (int i = 0; i < ahead.lines; ++i)
 #pragma GCC unroll 2
-      for (int j = 0; j < Chunks; ++j)
-        __builtin_prefetch(ahead.panel.data + j * ahead.panel.stride + i * Step<P>::depth * ahead.panel.row, 0, 2);
-    ahead.panel.data += L * ahead.panel.row;
+      for (int j = 0; j < Chunks; ++j) __builtin_prefetch(ahead.data + j * ahead.place + i * ahead.line, 0, 2);
+    ahead.data += ahead.chunk;
     int64_t steps = ceil_div(smaller(left, a.run), Step<P>::depth);
     do {
       decltype(Step<P>::of_columns(bp)) bv[V];
@@ -143,7 +149,7 @@ static __attribute__((noinline)) void micro(int64_t depth, Chunked<P> a, Chunked
 }
 
 template <class P>
-using Micro = void (*)(int64_t, Chunked<P>, Chunked<P>, Compute<P>*, bool, Ahead<P>);
+using Micro = void (*)(int64_t, Chunked<P>, Chunked<P>, Compute<P>*, bool, FetchAhead);
 
 template <class P, int Chunks, int RowStride, int... I>
 TORCHCONV_INLINE Micro<P> pick_micro(int rows, integer_list<I...>) {
@@ -181,7 +187,7 @@ TORCHCONV_INLINE void for_each_tile(int64_t rows, int64_t most, const F& f) {
 // C (a tile of kRows at most, its rows kColumns apart) = or += A * B.
 template <class P>
 TORCHCONV_INLINE void multiply_tile(int rows, int chunks, int64_t depth, Chunked<P> a, Chunked<P> b, Compute<P>* c,
-                                    bool accumulate, Ahead<P> ahead = {}) {
+                                    bool accumulate, const FetchAhead& ahead = {}) {
   micro_for<P>(rows, chunks, a.row == kChunk<P>)(depth, a, b, c, accumulate, ahead);
 }
 
