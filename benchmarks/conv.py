@@ -1,6 +1,6 @@
-"""One algorithm against torch on a file of shapes: forward, both gradients, and the two together. Prints JSON.
+"""One algorithm against torch on files of shapes: forward, both gradients, and the two together. Prints JSON.
 
-    python benchmarks/conv.py [--shapes resnet50] [--algo im2col] [--only 3x3] [--dtype float32] [--cold] [--inference]
+    python benchmarks/conv.py [--shapes resnet50 vgg16] [--algo im2col] [--only 3x3] [--dtype float32] [--inference]
 
 Each side runs in both memory formats, and its better one counts: "ratio" is torch's best time over torchconv's best.
 """
@@ -118,12 +118,22 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
             for pass_ in ("fwd", "backward")
         },
     }
-    figures: dict[str, Any] = {"worst_is": f"{worst['layer']} {worst['pass']}", "clean_samples": {}}
+    figures: dict[str, Any] = {
+        "worst_is": f"{worst['layer']} {worst['pass']}",
+        "clean_samples": {},
+        "largest_error": max((row["error"] for row in single if row["error"] is not None), default=None),
+    }
     for name, group in groups.items():
         if group:
             ratios = [row["ratio_nchw" if "nchw" in name else "ratio"] for row in group]
             figures[name] = min(ratios) if name == "worst" else geomean(ratios)
             figures["clean_samples"][name] = min(row["clean_samples"] for row in group)
+    # Of hundreds of layers some are interrupted: the counts do without them.
+    clean = [row for row in single if row["clean_samples"]] or single
+    figures["slower_percent"] = 100 * sum(row["ratio"] < 0.95 for row in clean) / len(clean)
+    figures["much_slower"] = sum(row["ratio"] < 0.8 for row in clean)
+    for name in ("slower_percent", "much_slower"):
+        figures["clean_samples"][name] = min(row["clean_samples"] for row in clean)
     return figures
 
 
@@ -152,7 +162,7 @@ def table(rows: list[dict[str, Any]], peak: float) -> Table:
 
 def main() -> None:
     parser = harness.arguments(__doc__)
-    parser.add_argument("--shapes", default="resnet50", help="a file in shapes/")
+    parser.add_argument("--shapes", default=["resnet50"], nargs="+", help="files in shapes/")
     parser.add_argument("--only", default="", help="part of a layer's name")
     parser.add_argument("--batch", type=int, help="instead of the file's")
     parser.add_argument("--algo", default="im2col")
@@ -165,7 +175,8 @@ def main() -> None:
     if options.inference:
         options.batch, options.passes = 1, ("fwd",)
     harness.start(options)
-    shapes = [s for s in harness.read_shapes(options.shapes, options.batch) if options.only in s.name]
+    files = [harness.read_shapes(name, options.batch) for name in options.shapes]
+    shapes = [s for file in files for s in file if options.only in s.name]
     machine = harness.machine()
     rows = []
     for s in shapes:

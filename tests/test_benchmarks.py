@@ -80,7 +80,7 @@ def test_no_verdict_from_interrupted_samples():
 
 def test_summary_counts_the_clean_samples_of_each_figure():
     rows = [
-        {"layer": layer, "pass": pass_, "ratio": 2.0, "ratio_nchw": 3.0, "clean_samples": clean}
+        {"layer": layer, "pass": pass_, "ratio": 2.0, "ratio_nchw": 3.0, "error": 1e-6, "clean_samples": clean}
         for layer, clean in (("1x1_a", 9), ("stem_b", 4))
         for pass_ in conv.PASSES
     ]
@@ -88,10 +88,23 @@ def test_summary_counts_the_clean_samples_of_each_figure():
     figures = conv.summary(rows)
     assert figures["clean_samples"] == {
         "geomean": 4, "worst": 4, "fwd_geomean": 4, "grad_input_geomean": 4, "grad_weight_geomean": 4,
-        "backward_geomean": 0, "pointwise_nchw_geomean": 9, "stem_backward": 0,
+        "backward_geomean": 0, "pointwise_nchw_geomean": 9, "stem_backward": 0, "slower_percent": 4, "much_slower": 4,
     }  # fmt: skip
     assert figures["worst"] == 2.0 and figures["stem_backward"] == pytest.approx(1.0)
     assert figures["pointwise_nchw_geomean"] == pytest.approx(3.0)
+
+
+def test_summary_counts_slower_layers():
+    ratios = {"fwd": (0.79, 5), "grad_input": (0.94, 5), "grad_weight": (0.96, 5), "backward": (0.5, 5)}
+    rows = [
+        {"layer": layer, "pass": pass_, "ratio": ratio, "ratio_nchw": 1.0, "error": error, "clean_samples": clean}
+        for layer, error in (("a", 1e-6), ("b", 2e-6))
+        for pass_, (ratio, clean) in ratios.items()
+    ]
+    rows[0]["clean_samples"] = 0
+    figures = conv.summary(rows)
+    assert figures["slower_percent"] == 60 and figures["much_slower"] == 1 and figures["largest_error"] == 2e-6
+    assert figures["clean_samples"]["slower_percent"] == 5
 
 
 @pytest.mark.parametrize("name", write_shapes.NETWORKS)
@@ -274,7 +287,7 @@ SMALL = {
 }
 
 
-OTHER_SHAPES = re.compile("--shapes (depthwise|large_kernels|dense3x3|grouped|phases)")
+OTHER_SHAPES = re.compile("--shapes (depthwise|large_kernels|dense3x3|grouped|phases) ")
 
 
 @pytest.mark.parametrize("script", {shlex.split(bar["run"])[0]: None for bar in SETTINGS["bars"]})
@@ -283,7 +296,8 @@ def test_benchmark_gives_the_figures_that_bars_name(script):
     runs = [bar for bar in SETTINGS["bars"] if bar["run"].startswith(script) and not OTHER_SHAPES.search(bar["run"])]
     named = {bar["figure"] for bar in runs} | {bar["detail"] for bar in runs if "detail" in bar}
     assert named - set(figures) <= {"pointwise_nchw_geomean"}  # the stem is no 1x1 layer
-    timed = named & set(figures) - {"worst_is", "workspace_mib_per_thread", "beyond_operands_mib_per_thread"}
+    untimed = {"worst_is", "largest_error", "workspace_mib_per_thread", "beyond_operands_mib_per_thread"}
+    timed = named & set(figures) - untimed
     assert timed <= set(figures.get("clean_samples", {}))
     if script == "conv.py":
         assert figures["workspace_mib_per_thread"] > 0 and 0 < figures["worst"] <= figures["geomean"]
