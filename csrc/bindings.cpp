@@ -183,6 +183,7 @@ PYBIND11_MODULE(_C, m) {
       "keep_workspace", [](bool on) { Workspace::keeping = on; }, py::arg("on"),
       "Whether threads keep their workspace for the next call; off, torch allocates each, and can fill it with "
       "garbage.");
+  m.def("kept_workspace", &Workspace::kept_bytes, "Bytes that the calling thread keeps.");
   m.def("plan_generation", &plan_generation, "Another number where auto may choose anew.");
   m.def("watch_problems", &watch_problems, py::arg("on"), "Keeps each problem that auto chooses an algorithm for.");
   m.def(

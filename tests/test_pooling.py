@@ -244,18 +244,19 @@ def test_channel_shuffle(layout, dtype, isa):
 
 
 @every_isa
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
 @pytest.mark.parametrize("width", [224, 237])
 def test_results_larger_than_the_caches(width, dtype, isa):
     """More than 16 MiB: written past the caches where lines are whole, the usual way where not."""
     _C.set_max_isa(isa)
-    x = torch.randint(0, 9, (4, 4 * 24 // dtype.itemsize, 224, width)).to(dtype)
+    x = torch.randint(0, 9, (4, 4 * 24 // dtype.itemsize, 225, width)).to(dtype)
     expected = x.unflatten(1, (2, -1)).transpose(1, 2).flatten(1, 2)
     for layout in ["nchw", "nhwc"]:
         assert_close(torchconv.channel_shuffle(lay_out(x, layout), 2), expected, rtol=0, atol=0, check_stride=False)
-    for pad in [0, 1]:
-        assert_same(lambda t, pad=pad: torchconv.max_pool2d(t, 3, 2, pad), x,
-                    lambda t, pad=pad: F.max_pool2d(t, 3, 2, pad))  # fmt: skip
+    for pad, ceil_mode in [(0, False), (1, False), (1, True)]:
+        window = {"kernel_size": 3, "stride": 2, "padding": pad, "ceil_mode": ceil_mode}
+        ours, theirs = (lambda t, f=f, window=window: f(t, **window) for f in (torchconv.max_pool2d, F.max_pool2d))
+        assert_same(ours, x, theirs)
 
 
 def calls(dim):

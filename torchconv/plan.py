@@ -83,7 +83,8 @@ def set_workspace_limit(limit: int | None) -> None:
 
     explain shows what each takes. Operands, results and the prepared weights of frozen models are not workspace. Where
     no fast algorithm is within the limit, "reference" runs, which takes none. An algorithm that a call names is not
-    limited.
+    limited. A thread keeps the workspace of one call for the next, up to 64 MiB; what is beyond a new limit it frees in
+    its next call.
 
     Args:
         limit: bytes, for one convolution on all of its threads; or None, as at the start: no limit.

@@ -6,6 +6,7 @@
 #include "common/activation-inl.h"
 #include "common/gemm/micro-inl.h"
 #include "common/gemm/patches-inl.h"
+#include "common/gemm/reach.h"
 #include "common/gemm/weights-inl.h"
 #include "im2col/pixels.h"
 #include "im2col/store-inl.h"
@@ -36,6 +37,7 @@ struct PixelPlan {
   int64_t pixels, outputs, depth;  // block sizes of a task
   int64_t pixel_blocks, output_blocks, threads;
   int64_t strip_rows;  // rows of the result in a task by strips; 0 for all others
+  Reach reach;
   bool stream;
   bool in_place;                     // channels_last: x is used without packing (NCHW decides by panel)
   bool patches_shared;               // all of them are packed first
@@ -43,6 +45,7 @@ struct PixelPlan {
   int64_t all_weights, all_patches;  // bytes, shared
   int64_t patches, panel, sums;      // bytes per thread
 
+  bool in_blocks() const { return reach.runs > 1 || reach.length > depth; }  // all panels' sums wait for the next
   int64_t shared() const { return all_weights + all_patches; }
   int64_t per_thread() const { return patches + panel + sums; }
   int64_t bytes() const { return shared() + threads * per_thread(); }
@@ -55,11 +58,33 @@ TORCHCONV_INLINE bool usable_in_place(const Gather& g) {
          whole_steps<Packed<S>>(g.channels) == g.channels;
 }
 
+// The depths to multiply: blocks of them start with whole chunks of packed weights.
+template <class P>
+TORCHCONV_INLINE Reach reach_in_blocks(const Gather& g) {
+  const bool able = g.layout == Layout::nhwc && g.channels % kChunk<P> == 0 && g.d.taps == 1;
+  return able ? reach_of(g) : whole_reach(g);
+}
+
+// f(k0, k1, first, last) for each block of `depth` at most.
+template <class F>
+TORCHCONV_INLINE void for_each_block(const Reach& reach, int64_t depth, const F& f) {
+  for (int64_t run = 0; run < reach.runs; ++run) {
+    const int64_t begin = reach.first + run * reach.every, end = begin + reach.length;
+    for (int64_t k = begin; k < end; k += depth)
+      f(k, smaller(k + depth, end), run == 0 && k == begin, run == reach.runs - 1 && k + depth >= end);
+  }
+}
+
 // Elements of one group's packed weights.
 template <class P>
 TORCHCONV_INLINE int64_t group_weights(const Gather& g) {
   const int64_t outputs = g.layout == Layout::nhwc ? round_up(g.outputs, kChunk<P>) : g.outputs;
   return round_up(g.depth(), kChunk<P>) * outputs;
+}
+
+template <class P>
+TORCHCONV_INLINE int64_t all_weights_bytes(const Gather& g) {
+  return round_up(g.groups * group_weights<P>(g) * int64_t(sizeof(P)), 64);
 }
 
 // Few pixels in channels_last, with patches that fit in L2 and L3: one block of them, so that each panel of weights is
@@ -114,6 +139,7 @@ static PixelPlan plan_pixels(const Gather& g) {
   plan.threads = useful_threads(macs, g.threads);
   plan.depth = round_up(ceil_div(g.depth(), ceil_div(g.depth(), kDepthBlock<P>)), L);
   plan.in_place = usable_in_place<S>(g);
+  plan.reach = reach_in_blocks<P>(g);
   nhwc ? share_out_nhwc<S>(g, plan) : share_out_nchw<S>(g, plan);
   plan.pixel_blocks = ceil_div(g.pixels(), plan.pixels), plan.output_blocks = ceil_div(g.outputs, plan.outputs);
 
@@ -121,8 +147,7 @@ static PixelPlan plan_pixels(const Gather& g) {
   plan.weights_in_task = weights_in_task<P>(g);
   plan.patches_shared = one_block(g) && !plan.in_place && g.groups == 1 && plan.output_blocks > 1;
   const int64_t block = round_up(plan.pixels, L) * int64_t(sizeof(P));
-  if (!g.packed && !plan.weights_in_task)
-    plan.all_weights = round_up(g.groups * group_weights<P>(g) * int64_t(sizeof(P)), 64);
+  if (!g.packed && !plan.weights_in_task) plan.all_weights = all_weights_bytes<P>(g);
   if (plan.patches_shared)
     plan.all_patches = round_up(g.depth(), L) * block;
   else if (!plan.in_place)
@@ -131,7 +156,7 @@ static PixelPlan plan_pixels(const Gather& g) {
   const int64_t panels =
       nhwc ? ceil_div(smaller(plan.outputs, g.outputs), kColumns<T>) : ceil_div(plan.pixels, kColumns<T>);
   const int64_t rows = nhwc ? plan.pixels : smaller(plan.outputs, g.outputs);
-  plan.sums = (g.depth() > plan.depth ? panels : 1) * rows * kColumns<T> * int64_t(sizeof(T));
+  plan.sums = (plan.in_blocks() ? panels : 1) * rows * kColumns<T> * int64_t(sizeof(T));
   if (uses_strips<S>(g)) {
     plan.strip_rows = strip_rows(g, plan.threads);
     plan.patches = round_up(strip_elements(g, plan.strip_rows), kChunk<T>) * int64_t(sizeof(T));
@@ -154,24 +179,46 @@ static Gather first_part(const Gather& g) {
   return part;
 }
 
+// The rectangles that are products of their own (reach.h), with weights that are packed for all of them.
+template <class P>
+static std::vector<Gather> rectangles(const Gather& g) {
+  std::vector<Gather> parts{g};
+  if (!one_block(g)) parts = cut_by_taps(g, kChunk<P>);
+  if (parts.size() > 1)
+    for (Gather& part : parts) part.packed = true;
+  return parts;
+}
+
+template <class S>
+static int64_t part_workspace(const Gather& part) {
+  const std::vector<Gather> parts = rectangles<Packed<S>>(part);
+  int64_t most = 0;
+  for (const Gather& g : parts) most = larger(most, plan_pixels<S>(g).bytes());
+  return most + (parts.size() > 1 && !part.packed ? all_weights_bytes<Packed<S>>(part) : 0);
+}
+
 template <class S>
 static int64_t pixels_workspace(const Gather& g) {
   const Gather part = first_part<Packed<S>>(g);
   Gather last = part;  // smaller, but with fewer threads its tasks may be larger
   last.groups = (g.groups - 1) % part.groups + 1;
   last.outputs = (g.outputs - 1) % part.outputs + 1;
-  return larger(plan_pixels<S>(part).bytes(), plan_pixels<S>(last).bytes());
+  return larger(part_workspace<S>(part), part_workspace<S>(last));
 }
 
 template <class S>
-static double pixels_tile_macs(const Gather& g) {
+static double pixels_tile_macs(const Gather& whole) {
   using T = Compute<S>;
-  const bool nhwc = g.layout == Layout::nhwc;
-  const int64_t lanes = nhwc ? g.outputs : g.pixels(), rows = nhwc ? g.pixels() : g.outputs;
-  // A tile of few rows still loads a row of B per step: no tile is cheaper than 4 rows.
-  const bool strips = uses_strips<S>(nhwc ? ascending(g) : g);
-  const int64_t tiles = strips ? g.N * g.h.count * ceil_div(g.w.count, kRows) : ceil_div(rows, kRows);
-  return double(g.groups) * g.depth() * round_up(lanes, kChunk<T>) * larger(rows, 4 * tiles);
+  const bool nhwc = whole.layout == Layout::nhwc;
+  double macs = 0;
+  for (const Gather& g : rectangles<Packed<S>>(nhwc ? ascending(whole) : whole)) {
+    const int64_t lanes = nhwc ? g.outputs : g.pixels(), rows = nhwc ? g.pixels() : g.outputs;
+    // A tile of few rows still loads a row of B per step: no tile is cheaper than 4 rows.
+    const int64_t tiles = uses_strips<S>(g) ? g.N * g.h.count * ceil_div(g.w.count, kRows) : ceil_div(rows, kRows);
+    const Reach reach = reach_in_blocks<Packed<S>>(g);
+    macs += double(g.groups) * reach.length * reach.runs * round_up(lanes, kChunk<T>) * larger(rows, 4 * tiles);
+  }
+  return macs;
 }
 
 // Of the next panel, from output o and depth k on. The weights may be larger than L2: fetched ahead, GEMM 1024 and 2048
@@ -202,9 +249,8 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
   T* sums = (T*)(scratch + plan.patches + plan.panel);
   Pixel pixels[kFewPixels];
   locate_pixels(g, m0, rows, pixels);
-  for (int64_t k0 = 0; k0 < g.depth(); k0 += plan.depth) {
-    const int64_t k1 = smaller(k0 + plan.depth, g.depth()), depth = k1 - k0;
-    const bool last = k1 == g.depth();
+  for_each_block(plan.reach, plan.depth, [&](int64_t k0, int64_t k1, bool first, bool last) {
+    const int64_t depth = k1 - k0;
     if (!plan.in_place && !op.patches) pack_patches_nhwc(g, op.src, pixels, rows, k0, k1, patches);
     const int64_t height = whole_steps<P>(rows);
     const Chunked<P> a = plan.in_place ? Chunked<P>{(const P*)op.src + m0 * g.src_w + k0, L, g.src_w}
@@ -216,7 +262,7 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
         b = {op.packed + o * all_depth + k0 * L, all_depth * L};
       else
         pack_weights_part(g, op.w, o, smaller(o + kColumns<T>, o1), k0, k1, panel, b.stride);
-      T* tile = sums + (g.depth() > plan.depth ? (o - o0) * rows : 0);
+      T* tile = sums + (plan.in_blocks() ? (o - o0) * rows : 0);
       const bool same_depth = o + kColumns<T> < o1;
       const FetchAhead next = fetch_weights<P>(g, op, same_depth ? o + kColumns<T> : o0, same_depth ? k0 : k1, depth);
       for_each_tile(rows, tile_rows(a), [&](int64_t r, int n) {
@@ -227,12 +273,12 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
           for (int i = 0; i < n; ++i)
             for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.residual + pixels[r + i].target + o + c * L);
         multiply_tile<P>(n, chunks, depth, {a.data + r * a.row, a.stride, a.row, a.run}, b, tile + r * kColumns<T>,
-                         k0 > 0, next.share(r, n, rows));
+                         !first, next.share(r, n, rows));
         if (last)
           (plan.stream ? store_nhwc<S, true> : store_nhwc<S, false>)(op, tile + r * kColumns<T>, n, pixels + r, o, o1);
       });
     }
-  }
+  });
 }
 
 template <class S, class P = Packed<S>, class T = Compute<S>>
@@ -267,7 +313,7 @@ static void task_nchw(const Gather& g, const PixelPlan& plan, const Operands<S>&
     for_each_tile(rows, kRows, [&](int64_t r, int n) {
       for (int64_t c = 0; c < chunks; c += kColumnChunks) {
         const int width = int(smaller(chunks - c, kColumnChunks));
-        T* tile = sums + (g.depth() > plan.depth ? c * L * rows : 0);
+        T* tile = sums + (plan.in_blocks() ? c * L * rows : 0);
         if (last && !plan.stream)
           for (int i = 0; i < n; ++i)
             for (int chunk = 0; chunk < width; ++chunk)
@@ -324,7 +370,7 @@ static int64_t packed_weights_bytes(const Gather& g) {
 
 // all: of the whole problem, with w where this part's weights start.
 template <class S, class P = Packed<S>>
-static void run_part(const Gather& g, const Operands<S>& all, const void* w, void* workspace) {
+static void run_rectangle(const Gather& g, const Operands<S>& all, const void* w, void* workspace) {
   const PixelPlan plan = plan_pixels<S>(g);
   char* own = (char*)workspace + plan.shared();
   P* patches = plan.patches_shared ? (P*)((char*)workspace + plan.all_weights) : nullptr;
@@ -357,6 +403,17 @@ static void run_part(const Gather& g, const Operands<S>& all, const void* w, voi
                                                              own + thread * plan.per_thread());
     if (plan.stream) stream_fence();
   });
+}
+
+template <class S, class P = Packed<S>>
+static void run_part(const Gather& g, const Operands<S>& all, const void* w, void* workspace) {
+  const std::vector<Gather> parts = rectangles<P>(g);
+  if (parts.size() == 1) return run_rectangle<S>(g, all, w, workspace);
+  if (!g.packed) {
+    pack_weights(g, plan_pixels<S>(g), (const S*)w, (P*)workspace);
+    w = workspace, workspace = (char*)workspace + all_weights_bytes<P>(g);
+  }
+  for (const Gather& part : parts) run_rectangle<S>(part, all, w, workspace);
 }
 
 template <class S>

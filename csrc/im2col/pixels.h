@@ -32,7 +32,8 @@ inline int64_t least_strip_rows(const Gather& g) {
 
 // Whether images are read in place, by strips, if float32 or float64 is multiplied: the taps of a row in order, tiles
 // of several pixels (rows of 1 to 3 took 1.3 to 2 times as long), pixels near enough that those of a tile lie in
-// different sets of L1, room in L2 for the least strip, of which most is read, and strips for all threads.
+// different sets of L1, room in L2 for the least strip, of whose rows at least a quarter is read, and strips for all
+// threads.
 constexpr int64_t kMostPixelBytes = 2048, kStripElements = 48 << 10, kLeastWidth = 4;
 inline bool fits_strips(const Gather& g, int64_t itemsize) {
   const int64_t rows = least_strip_rows(g), strips = g.N * ((g.h.count + rows - 1) / rows);

@@ -65,7 +65,7 @@ template <class U>
 static void shuffle_nhwc(const PoolProblem& p, int64_t groups, const U* x, U* y) {
   const int64_t rows = p.N * p.x_plane(), tasks = 4 * int64_t(p.threads);
   const int64_t each = p.C / groups, bytes = p.C * sizeof(U);
-  const bool large = rows * bytes > kStreamBytes && bytes % kVectorBytes == 0 && each % BitsOf<U>::lanes == 0 &&
+  const bool large = rows * bytes > kPoolStreamBytes && bytes % kVectorBytes == 0 && each % BitsOf<U>::lanes == 0 &&
                      stream_aligned((const float*)y);
   const auto shuffle = groups == 2   ? shuffle_rows<U, 2>
                        : groups == 4 ? shuffle_rows<U, 4>
@@ -92,7 +92,7 @@ TORCHCONV_INLINE void stream_run(const U* from, int64_t count, U* to) {
 template <class U>
 static void shuffle_nchw(const PoolProblem& p, int64_t groups, const U* x, U* y) {
   const int64_t each = p.C / groups, size = p.x_plane();
-  const bool large = p.N * p.C * size * int64_t(sizeof(U)) > kStreamBytes;
+  const bool large = p.N * p.C * size * int64_t(sizeof(U)) > kPoolStreamBytes;
   for_each_plane(p, [&](int64_t i) {
     const int64_t n = i / p.C, c = i % p.C, from = (n * p.C + c % groups * each + c / groups) * size;
     large ? stream_run(x + from, size, y + i * size) : (void)__builtin_memcpy(y + i * size, x + from, size * sizeof(U));

@@ -2,15 +2,11 @@
 //
 // In two steps, down and then along, with R + S comparisons for an element instead of R * S: all windows with the same
 // columns that have their maximum in one row of x have it at one element there, the first that is largest. So the
-// grad_y of windows above each other add up first, and one tap along the row stands for them all.
+// grad_y of windows above each other add up first, and one tap along the row stands for them all. At a stride of 2
+// along 3 taps, it is faster to compare with each tap.
 namespace torchconv::ISA_NS {
 
 using pool::TapScratch;
-
-// Results larger than this are written past the caches, channel_shuffle's too: both are 1.25 times as fast at 26 MB;
-// at 6 MB, where they fit, channel_shuffle would take 1.7 times as long. Only where whole rows can be written so:
-// with every seventh of their lines written as usual the gradient took twice as long.
-constexpr int64_t kStreamBytes = int64_t(16) << 20;
 
 template <class T>
 struct TapPieces {
@@ -169,7 +165,7 @@ static void tap_grad_plane(const PoolProblem& p, const TapScratch& sizes, const 
   const Axis &h = p.axis[1], &w = p.axis[2];
   const int64_t rows = p.axis[0].in * h.in;
   if constexpr (K == 3 && Stride == 2) {
-    const bool past_caches = p.N * p.C * p.x_plane() * int64_t(sizeof(S)) > kStreamBytes && w.pad == 1 &&
+    const bool past_caches = p.N * p.C * p.x_plane() * int64_t(sizeof(S)) > kPoolStreamBytes && w.pad == 1 &&
                              w.in % kLanes<Compute<S>> == 0 && stream_aligned(grad_x);
     for (int64_t z = 0; z < p.axis[0].in; ++z) {
       const Range around_z = p.axis[0].windows_around(z);

@@ -6,6 +6,7 @@
 #include "common/simd-inl.h"
 #include "common/gemm/micro-inl.h"
 #include "common/gemm/patches-inl.h"
+#include "common/gemm/reach.h"
 #include "common/gemm/turn-inl.h"
 
 namespace torchconv::ISA_NS {
@@ -73,12 +74,21 @@ static int64_t grad_weight_workspace(const Gather& g) {
   return plan_grad_weight<S>(g).bytes();
 }
 
+// The rectangles whose pixels meet the same taps (reach.h), where threads share out columns: the sums of all pixels.
+template <class P>
+static std::vector<Gather> rectangles(const Gather& g, const GradWeightPlan& plan) {
+  return plan.splits > 1 ? std::vector<Gather>{g} : cut_by_taps(g, kColumns<P>);
+}
+
 template <class S>
 static double grad_weight_tile_macs(const Gather& g) {
   using T = Compute<S>;
   const bool nhwc = g.layout == Layout::nhwc;
   const int64_t lanes = nhwc ? g.depth() : g.outputs, rows = nhwc ? g.outputs : g.depth();
-  return double(g.groups) * g.pixels() * round_up(lanes, kChunk<T>) * larger(rows, 4 * ceil_div(rows, kRows));
+  const double all =
+      double(g.groups) * g.pixels() * round_up(lanes, kChunk<T>) * larger(rows, 4 * ceil_div(rows, kRows));
+  const bool cut = rectangles<Packed<S>>(g, plan_grad_weight<S>(g)).size() > 1;
+  return cut ? all * share_met(g.h) * share_met(g.w) : all;
 }
 
 // Where the sums of the panel that starts at lane0 stand: panels of columns (channels_last) or of outputs (NCHW).
@@ -87,10 +97,11 @@ TORCHCONV_INLINE T* panel_sums(T* sums, int64_t lane0, int64_t rows) {
   return sums + lane0 * rows;
 }
 
-// One block of pixels [m0, m0 + count) added to the sums over columns [l0, l1).
+// One block of pixels [m0, m0 + count) added to the sums over columns [l0, l1). by_taps: no block of columns has those
+// of two taps, and none is added that only meet padding.
 template <class S, class P = Packed<S>, class T = Compute<S>>
 static void add_block(const Gather& g, const S* x, const S* grad_y, int64_t m0, int64_t count, int64_t l0, int64_t l1,
-                      bool first, P* turned, P* patches, T* sums) {
+                      bool first, bool by_taps, P* turned, P* patches, T* sums) {
   constexpr int L = kChunk<P>;
   const bool nhwc = g.layout == Layout::nhwc, in_place = x_in_place<S>(g);
   const int64_t depth = whole_steps<P>(count);
@@ -100,11 +111,16 @@ static void add_block(const Gather& g, const S* x, const S* grad_y, int64_t m0, 
   if (!nhwc) split_runs(pixels, count, runs);
   for (int64_t o0 = 0; o0 < g.outputs; o0 += kOutputBlock) {
     const int64_t o1 = smaller(o0 + kOutputBlock, g.outputs);
-    (nhwc ? turn_nhwc<P, S> : turn_nchw<P, S>)(g, grad_y, m0, count, o0, o1, turned);
+    if (nhwc)
+      turn_nhwc(g, grad_y, pixels, count, o0, o1, turned);
+    else
+      turn_nchw(g, grad_y, m0, count, o0, o1, turned);
     if (!nhwc)
       for (int64_t o = 0; o < o1 - o0; o += L) pair_rows(turned + o * depth, count);
-    for (int64_t l = l0; l < l1; l += kDepthBlock<P>) {
-      const int64_t l_end = smaller(l + kDepthBlock<P>, l1), columns = l_end - l;
+    for (int64_t l = l0, l_end; l < l1; l = l_end) {
+      l_end = smaller(l + kDepthBlock<P>, by_taps ? smaller((l / g.channels + 1) * g.channels, l1) : l1);
+      if (by_taps && !any_met(g, l / g.channels, l / g.channels + 1)) continue;
+      const int64_t columns = l_end - l;
       if (nhwc) {
         if (!in_place) {
           pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
@@ -158,6 +174,7 @@ template <class S, class P = Packed<S>, class T = Compute<S>>
 static void run_grad_weight(const Gather& g, const S* x, const S* grad_y, S* grad_w, void* workspace) {
   constexpr int L = kChunk<T>;
   const GradWeightPlan plan = plan_grad_weight<S>(g);
+  const std::vector<Gather> parts = rectangles<P>(g, plan);
   const int64_t per_group = plan.column_blocks * plan.splits, output_chunks = ceil_div(g.outputs, L);
   const int64_t block_sums = plan.columns * round_up(g.outputs, kColumns<T>);
   char* scratch = (char*)workspace;
@@ -175,10 +192,16 @@ static void run_grad_weight(const Gather& g, const S* x, const S* grad_y, S* gra
     const int64_t first = split * plan.pixels, last = smaller(first + plan.pixels, g.pixels());
     char* own = scratch + thread * (plan.turned + plan.patches);
     T* sums = plan.splits > 1 ? sums_at(split) + (group * plan.column_blocks + block) * block_sums : sums_at(thread);
-    for (int64_t m = first, end; m < last; m = end) {
-      end = block_end<S>(g, m, last);
-      add_block(g, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m, end - m, l0, l1,
-                m == first, (P*)own, (P*)(own + plan.turned), sums);
+    const bool cut = parts.size() > 1;
+    if (cut) std::fill_n(sums, block_sums, T(0));
+    for (const Gather& part : parts) {
+      const int64_t end_of_part = cut ? part.pixels() : last;
+      if (cut && !any_met(part, l0 / g.channels, ceil_div(l1, g.channels))) continue;
+      for (int64_t m = first, end; m < end_of_part; m = end) {
+        end = block_end<S>(part, m, end_of_part);
+        add_block(part, x + group * g.channels * g.src_c, grad_y + group * g.outputs * g.dst_c, m, end - m, l0, l1,
+                  m == first && !cut, cut, (P*)own, (P*)(own + plan.turned), sums);
+      }
     }
     if (plan.splits == 1)
       for (int64_t chunk = 0; chunk < output_chunks; ++chunk) finish_chunk(group, block, chunk, sums);

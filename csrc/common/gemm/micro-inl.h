@@ -57,7 +57,7 @@ struct Chunked {
 };
 
 // What a tile fetches into L2 for the next panel of B, a bit at every chunk of its depth (at once, its own loads would
-// wait behind): `lines` cache lines from each of kColumnChunks places. Distances are in bytes.
+// wait behind): `lines` cache lines from each place, one place for each of its chunks. Distances are in bytes.
 struct FetchAhead {
   const char* data = nullptr;
   int64_t place = 0;  // from one place to the next

@@ -1,20 +1,27 @@
 // grad_y as a chunked matrix with the two roles of its dimensions exchanged.
 namespace torchconv::ISA_NS {
 
-// As A: grad_y of pixels [m0, m0 + count) and channels [o0, o1), turned into [pixel chunk][channel][lane = pixel].
+// As A: grad_y of some pixels and of channels [o0, o1), turned into [pixel chunk][channel][lane = pixel].
 template <class T, class S>
-static void turn_nhwc(const Gather& g, const S* grad_y, int64_t m0, int64_t count, int64_t o0, int64_t o1, T* to) {
+static void turn_nhwc(const Gather& g, const S* grad_y, const Pixel* pixels, int64_t count, int64_t o0, int64_t o1,
+                      T* to) {
   constexpr int L = kChunk<T>;
   const int64_t rows = o1 - o0;
   for (int64_t m = 0; m < count; m += L)
     for (int64_t o = 0; o < rows; o += L) {
-      const S* from = grad_y + (m0 + m) * g.dst_w + o0 + o;
+      const Pixel* pixel = pixels + m;
+      const S* from = grad_y + o0 + o;
       T* at = to + m * rows + o * L;
-      if (m + L <= count && o + L <= rows) {
-        transpose_chunk(at, L, from, g.dst_w);
+      const bool whole = m + L <= count && o + L <= rows;
+      if (whole && pixel[L - 1].target - pixel[0].target == (L - 1) * g.dst_w) {
+        transpose_chunk(at, L, from + pixel[0].target, g.dst_w);
+      } else if (whole) {  // of several rows of a rectangle
+        S square[L * L];
+        for (int l = 0; l < L; ++l) copy_part(square + l * L, from + pixel[l].target, L);
+        transpose_chunk(at, L, square, L);
       } else {
         for (int64_t i = 0; i < smaller(L, rows - o); ++i)
-          for (int64_t l = 0; l < smaller(L, count - m); ++l) at[i * L + l] = T(from[l * g.dst_w + i]);
+          for (int64_t l = 0; l < smaller(L, count - m); ++l) at[i * L + l] = T(from[pixel[l].target + i]);
       }
     }
   pad_lanes(to, rows * L, rows, count);
