@@ -27,17 +27,15 @@ struct ChannelSums {
   int64_t rows, tasks;
   int64_t width, slots;  // of a block of channels, whose sums are [tap][channel]; of all
   int64_t each;          // elements of one task's sums
-  bool few;              // fewer channels than a block has
 
   explicit ChannelSums(const Weights& g) {
     rows = g.N * g.h.out;
     tasks = smaller(rows, g.threads == 1 ? 1 : 4 * g.threads);  // so that a slow core can take fewer
-    few = g.K < kVectorsOfChannels * kLanes<T>;
-    width = few ? kLanes<T> : kVectorsOfChannels * kLanes<T>;
+    width = kLanes<T> * (g.K < kVectorsOfChannels * kLanes<T> ? 1 : kVectorsOfChannels);
     slots = round_up(g.K, width), each = g.taps() * slots;
   }
   int64_t bytes() const { return tasks * each * int64_t(sizeof(T)); }
-  int64_t channel(const Weights& g, int64_t slot) const { return few ? slot : smaller(slot, g.K - width); }
+  int64_t channel(const Weights& g, int64_t slot) const { return g.K < width ? slot : smaller(slot, g.K - width); }
 };
 
 // Short rows are worked on together, so that sums stay in registers for longer: up to 3x on maps of 7 and 14.
@@ -48,7 +46,9 @@ template <class S, class T = Compute<S>>
 static void sum_rows_of_channels(const Weights& g, const ChannelSums<S>& plan, const S* x, const S* grad_y,
                                  const Range& rows, const Range& slots, Ahead& next_x, Ahead& next_y, T* sums) {
   const Phase down = g.h.phase(0), across = g.w.phase(0);
-  const auto run = plan.few ? add_products<0, 0, 1, false, S> : pick_products<kVectorsOfChannels, true, S>(across);
+  const auto run = g.K < plan.width          ? add_products<0, 0, 1, false, S>
+                   : plan.width == kLanes<T> ? pick_products<1, true, S>(across)
+                                             : pick_products<kVectorsOfChannels, true, S>(across);
   const int64_t C = g.K, x_row = g.w.in * C, y_row = g.w.out * C, at_once = rows_at_once(g);
   for (int64_t p = rows.begin; p < rows.end; p += at_once) {
     const int64_t end = smaller(p + at_once, rows.end);

@@ -21,10 +21,10 @@ struct ChannelBlock {
   const Finish<S>* after;
 };
 
-// Channels [begin, end) of a block. The last vectors overlap those before them, so that none is partial.
-template <int J, int Stride, class S, class T = Compute<S>>
+// Channels [begin, end) of a block, V vectors at a time. The last ones overlap those before, so that none is partial.
+template <int J, int Stride, int V, class S, class T = Compute<S>>
 static void sum_channels(const ChannelBlock<S>& in_memory) {
-  constexpr int V = kVectorsOfChannels, L = kLanes<T>;
+  constexpr int L = kLanes<T>;
   const ChannelBlock<S> b = in_memory;  // copies, since what is stored could change the originals
   const Finish<S> after = *b.after;
   for (int64_t from = b.begin; from < b.end; from += V * L) {
@@ -44,7 +44,7 @@ static void sum_channels(const ChannelBlock<S>& in_memory) {
   }
 }
 
-// Fewer channels than that.
+// Fewer channels than one vector.
 template <class S, class T = Compute<S>>
 static void sum_few_channels(const ChannelBlock<S>& b) {
   constexpr int L = kLanes<T>;
@@ -55,6 +55,17 @@ static void sum_few_channels(const ChannelBlock<S>& b) {
     for (int u = 0; u < kBlock && u < b.places; ++u)
       finish(*b.after, b.to + u * b.to_step + c, sum[u][0], load_part(b.bias + c, lanes), lanes, b.stream);
   }
+}
+
+// One vector at a time where there are no more: 16 and 24 channels, 3x3 and 5x5 3x to 5x, 7x7 6x and more (Zen 5).
+template <class S, class T = Compute<S>>
+static void (*pick_sums(int64_t channels, const Phase& f))(const ChannelBlock<S>&) {
+  if (channels < kLanes<T>) return sum_few_channels<S>;
+  return with_taps(f.taps, f.stride, f.dil, [&](auto j, auto stride) {
+    constexpr int J = decltype(j)::value, Stride = decltype(stride)::value;
+    return channels < kVectorsOfChannels * kLanes<T> ? sum_channels<J, Stride, 1, S>
+                                                     : sum_channels<J, Stride, kVectorsOfChannels, S>;
+  });
 }
 
 // One thread's list of the rows around a row of the result, behind the packed weights and the bias.
@@ -104,12 +115,7 @@ static void sum_row(const Images& g, const Phase& f, int64_t t, int64_t begin, i
     block.rows = s.rows, block.row_taps = inside.size(), block.w_at = across.tap * C;
     block.channels = C, block.begin = begin, block.end = end;
     block.bias = s.bias, block.to_step = across.every * C, block.stream = g.stream, block.after = &after;
-    const auto run =
-        C < kVectorsOfChannels * kLanes<T>
-            ? sum_few_channels<S>
-            : with_taps(
-                  across.taps, across.stride, across.dil,
-                  [](auto j, auto stride) { return sum_channels<decltype(j)::value, decltype(stride)::value, S>; });
+    const auto run = pick_sums<S>(C, across);
     // The last block overlaps the one before, so that it is whole.
     for (int64_t from = 0; from < across.count; from += kBlock) {
       const int64_t q = larger(0, smaller(from, across.count - kBlock)), at = across.source(q, 0);
