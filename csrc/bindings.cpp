@@ -217,6 +217,9 @@ PYBIND11_MODULE(_C, m) {
       "Caps the instruction set in use; never raises it above detected_isa().");
   m.def("num_threads", &num_threads);
   m.def(
+      "relative_speed", [](const std::string& isa) { return relative_speed(parse_isa("isa", isa)); }, py::arg("isa"),
+      "By how much predicted times scale multiply-adds: 1 on the machine that they were fitted on.");
+  m.def(
       "measure_peak",
       [](const std::string& isa, int threads, const std::string& dtype) {
         return measure_peak(parse_isa("isa", isa), threads, parse_enum("dtype", dtype, {DType::f32, DType::f64}));

@@ -2,6 +2,7 @@
 
 import fractions
 import json
+import math
 import threading
 
 import numpy as np
@@ -10,6 +11,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import torchconv
+from torchconv import _C
 
 
 @pytest.fixture(autouse=True)
@@ -271,3 +273,9 @@ def test_groups_of_few_channels_take_the_grouped_rows():
     long = torchconv.explain((1, 8, 1, 300_000), (8, 4, 1, 3), groups=2).rows
     reasons = [row["reason"] for row in long if row["algo"] == "grouped"]
     assert reasons and all("MiB; it takes at most 8" in reason for reason in reasons)
+
+
+def test_predictions_know_the_machines_speed():
+    for isa in ("baseline", "avx2", "avx512"):
+        speed = _C.relative_speed(isa)
+        assert 1 / 8 <= speed <= 8 and (2 * math.log2(speed)).is_integer() and speed == _C.relative_speed(isa)

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <vector>
 
 #include "common/error.h"
@@ -14,6 +15,11 @@
 
 namespace torchconv {
 
+using Clock = std::chrono::steady_clock;
+static double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
 template <class T>
 static double measure(Isa isa, int threads) {
   constexpr int64_t steps = 200000;  // about 1 ms: short enough to fall between two interruptions
@@ -21,11 +27,11 @@ static double measure(Isa isa, int threads) {
   double best = 1e9;
   std::vector<T> results(threads);
   for (int run = 0; run < runs; ++run) {
-    const auto start = std::chrono::steady_clock::now();
+    const auto start = Clock::now();
     parallel_tasks(threads, threads, [&](int64_t, int thread) {
       results[thread] = TORCHCONV_DISPATCH_ISA(isa, multiply_add_chains<T>, steps);
     });
-    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
+    best = std::min(best, seconds_since(start));
   }
   const T sum = *std::max_element(results.begin(), results.end());  // one thread may have taken every task
   TORCHCONV_CHECK(sum > 0, "measure_peak: expected a positive sum, got ", sum);
@@ -40,6 +46,27 @@ double measure_peak(Isa isa, int threads, DType dtype) {
   TORCHCONV_CHECK(dtype == DType::f32 || dtype == DType::f64, "dtype: expected float32 or float64, got ",
                   to_string(dtype));
   return dtype == DType::f32 ? measure<float>(isa, threads) : measure<double>(isa, threads);
+}
+
+static double measure_relative_speed(Isa isa) {
+  constexpr double zen4 = 118e9;  // with AVX2 as with AVX-512, which it does by halves
+  constexpr int64_t steps = 20000;
+  double best = 1e9;
+  float sum = 0;
+  for (int run = 0; run < 8; ++run) {
+    const auto start = Clock::now();
+    sum += TORCHCONV_DISPATCH_ISA(isa, multiply_add_chains<float>, steps);
+    best = std::min(best, seconds_since(start));
+  }
+  TORCHCONV_CHECK(sum > 0, "relative_speed: expected a positive sum, got ", sum);
+  const double speed = double(steps) * TORCHCONV_DISPATCH_ISA(isa, flops_per_step<float>) / best / zen4;
+  return std::exp2(std::round(2 * std::log2(speed)) / 2);
+}
+
+double relative_speed(Isa isa) {
+  static const double avx2 = detected_isa() >= Isa::avx2 ? measure_relative_speed(Isa::avx2) : 1;
+  static const double avx512 = detected_isa() >= Isa::avx512 ? measure_relative_speed(Isa::avx512) : 1;
+  return isa >= Isa::avx512 ? avx512 : isa == Isa::avx2 ? avx2 : 1;
 }
 
 }  // namespace torchconv

@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 
+#include "common/peak.h"
+
 namespace torchconv::fft {
 namespace {
 
@@ -17,7 +19,7 @@ constexpr double kMoved = 8e9;  // bytes a second
 // Multiply-adds a nanosecond.
 double speed(const ConvProblem& p) {
   const double f32 = p.isa >= Isa::avx512 ? 52 : p.isa == Isa::avx2 ? 42 : 8;
-  return p.dtype == DType::f64 ? f32 / 2 : f32;
+  return (p.dtype == DType::f64 ? f32 / 2 : f32) * relative_speed(p.isa);
 }
 double slowdown(Isa isa) { return isa >= Isa::avx512 ? 1 : isa == Isa::avx2 ? 1.1 : 2.2; }
 
@@ -106,7 +108,7 @@ double seconds(const ConvProblem& p, const Tiling& t) {
   const double products = macs / (0.69 * speed(p)) + groups * slots * out * std::ceil(tiles / 14);
   const double spectra = 2 * 64 * double(t.w.size) * (groups * (in + out) * rows + double(p.K * p.R) * in);
   const double moved = std::max(spectra - double(4 << 20), 0.0) * 0.07;
-  return ((images + weights) * slowdown(p.isa) + products + moved) * 1e-9;
+  return ((images + weights) * slowdown(p.isa) / std::sqrt(relative_speed(p.isa)) + products + moved) * 1e-9;
 }
 
 }  // namespace torchconv::fft

@@ -1,4 +1,5 @@
 #include "common/gemm/phases.h"
+#include "common/peak.h"
 #include "im2col/col2im.h"
 #include "im2col/im2col.h"
 #include "im2col/pixels.h"
@@ -13,8 +14,9 @@ static std::string supports(const ConvProblem& p) {
 
 // Multiply-adds per second and thread that the micro-kernel reaches, measured on a Zen 4 at 3.7 GHz.
 static double speed(const ConvProblem& p) {
-  if (p.isa == Isa::avx512_bf16 && p.dtype == DType::bf16) return 100e9;
-  const double f32 = p.isa >= Isa::avx512 ? 55e9 : p.isa == Isa::avx2 ? 50e9 : 10e9;
+  const double relative = relative_speed(p.isa);
+  if (p.isa == Isa::avx512_bf16 && p.dtype == DType::bf16) return 100e9 * relative;
+  const double f32 = (p.isa >= Isa::avx512 ? 55e9 : p.isa == Isa::avx2 ? 50e9 : 10e9) * relative;
   return p.dtype == DType::f64 ? f32 / 2 : f32;
 }
 

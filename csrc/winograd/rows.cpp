@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "common/error.h"
+#include "common/peak.h"
 #include "registry.h"
 #include "winograd/tiles.h"
 #include "winograd/winograd.h"
@@ -68,7 +69,8 @@ static double cost(const ConvProblem& p) {
     macs = std::max(count, 6.0) * channels * out * lanes;
     lines = weight_lines(p, channels * out, near, count, products * in * lanes * size);
   }
-  const double speed = (wide ? near ? 50e9 : of_weights ? 38e9 : 41e9 : 10e9) / (half_speed ? 2 : 1);
+  const double relative = relative_speed(p.isa);
+  const double speed = (wide ? near ? 50e9 : of_weights ? 38e9 : 41e9 : 10e9) / (half_speed ? 2 : 1) * relative;
   const double tail = p.layout == Layout::nhwc && p.G > 1 ? 8e-9 : 0;  // of a line that other groups share
   const double tails = tail * (std::fmod(channels, lanes) != 0) + tail * (std::fmod(outputs, lanes) != 0);
   // Pixels a multiple of 4 KiB apart fall into one set of the L1 cache (2,048 channels: 20 to 30 ns a line).
@@ -81,7 +83,8 @@ static double cost(const ConvProblem& p) {
       count * (tails + conflicts + (of_weights ? in * 4e-9 + out * 3.2e-9 : in * 6e-9 + out * 4.1e-9));
   const double weights = lines * (itemsize(p.dtype) == 2 ? 4e-9 : of_weights ? 2e-9 : 3e-9);
   const double groups = double(p.G - 1) * products * 0.1e-6;  // each product of a group begins anew
-  const double work = double(p.G) * products * (macs / speed + (images + weights) * slower) + groups;
+  const double transforms = (images + weights) * slower / std::sqrt(relative);
+  const double work = double(p.G) * products * (macs / speed + transforms) + groups;
   return kCallSeconds + 5e-6 + work / threads + seconds_to_move(p);
 }
 
