@@ -10,6 +10,7 @@
 #include "common/gemm/weights-inl.h"
 #include "im2col/pixels.h"
 #include "im2col/store-inl.h"
+#include "im2col/tile-inl.h"
 #include "im2col/strips-inl.h"
 
 namespace torchconv::ISA_NS {
@@ -26,6 +27,9 @@ constexpr int64_t kFewPatches = 1 << 19;          // elements of that block
 // Packed weights per thread; larger problems run in parts, a range of outputs at a time.
 constexpr int64_t kWeightBytes = 6 << 20;
 
+// Of a task, packed weights that stay in L2 while each tile of pixels is multiplied by all of them.
+constexpr int64_t kNearWeightBytes = 384 << 10;
+
 // Results larger than this are written past the caches. Measured on a Zen 4 with 32 MiB of L3: 1x1
 // 64 -> 256 on 25 MB 1.45x, and 1.2x together with the layer that reads them next; 0.9x at 3 to 5 MB.
 constexpr int64_t kStreamBytes = 6 << 20;
@@ -39,6 +43,7 @@ struct PixelPlan {
   int64_t strip_rows;  // rows of the result in a task by strips; 0 for all others
   Reach reach;
   bool stream;
+  bool by_rows;                      // channels_last: tile after tile by all weights, which stay in L2
   bool in_place;                     // channels_last: x is used without packing (NCHW decides by panel)
   bool patches_shared;               // all of them are packed first
   bool weights_in_task;              // a panel at a time, where each serves one task only
@@ -156,11 +161,14 @@ static PixelPlan plan_pixels(const Gather& g) {
   const int64_t panels =
       nhwc ? ceil_div(smaller(plan.outputs, g.outputs), kColumns<T>) : ceil_div(plan.pixels, kColumns<T>);
   const int64_t rows = nhwc ? plan.pixels : smaller(plan.outputs, g.outputs);
-  plan.sums = (plan.in_blocks() ? panels : 1) * rows * kColumns<T> * int64_t(sizeof(T));
+  plan.by_rows = nhwc && !plan.in_blocks() && !plan.weights_in_task &&
+                 plan.depth * smaller(plan.outputs, g.outputs) * int64_t(sizeof(P)) <= kNearWeightBytes;
+  plan.sums = (plan.in_blocks() ? panels : nhwc ? 0 : 1) * rows * kColumns<T> * int64_t(sizeof(T));
   if (uses_strips<S>(g)) {
     plan.strip_rows = strip_rows(g, plan.threads);
     plan.patches = round_up(strip_elements(g, plan.strip_rows), kChunk<T>) * int64_t(sizeof(T));
-    plan.sums = kRows * kColumns<T> * int64_t(sizeof(T));
+    plan.sums = 0;
+    plan.by_rows = g.depth() * g.outputs * int64_t(sizeof(P)) <= kNearWeightBytes;
   }
   return plan;
 }
@@ -239,6 +247,15 @@ TORCHCONV_INLINE FetchAhead fetch_weights(const Gather& g, const Operands<S>& op
   return {from, lines * line, line, g.w_out * item, int(lines)};
 }
 
+// Rows of x that are used in place, for the next tile. On a Zen 5, 1x1 layers of 64 channels at 56x56 and 130x130 run
+// at 1.2x with it.
+template <class P>
+TORCHCONV_INLINE FetchAhead fetch_rows(Chunked<P> a, int64_t rows, int64_t depth) {
+  constexpr int64_t line = 64, places = kColumnChunks;
+  const int64_t lines = ceil_div(rows * depth * int64_t(sizeof(P)), line * places * ceil_div(depth, kChunk<P>));
+  return {(const char*)a.data, line, line * places, lines * line * places, int(lines)};
+}
+
 template <class S, class P = Packed<S>, class T = Compute<S>>
 static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>& op, int64_t m0, int64_t m1, int64_t o0,
                       int64_t o1, char* scratch) {
@@ -255,6 +272,14 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
     const int64_t height = whole_steps<P>(rows);
     const Chunked<P> a = plan.in_place ? Chunked<P>{(const P*)op.src + m0 * g.src_w + k0, L, g.src_w}
                                        : Chunked<P>{op.patches ? op.patches + k0 * height : patches, height * L};
+    const auto rows_of_a = [&](int64_t r) { return Chunked<P>{a.data + r * a.row, a.stride, a.row, a.run}; };
+    if (plan.by_rows)
+      return for_each_tile(rows, tile_rows(a), [&](int64_t r, int n) {
+        const Chunked<P> b{op.packed + o0 * all_depth + k0 * L, all_depth * L};
+        const FetchAhead next =
+            plan.in_place && g.src_w == depth ? fetch_rows(rows_of_a(r + n), n, depth) : FetchAhead{};
+        multiply_and_store<S>(n, {op, pixels + r, o0, o1, depth, rows_of_a(r), b, nullptr, plan.stream, next});
+      });
     for (int64_t o = o0; o < o1; o += kColumns<T>) {
       const int chunks = int(smaller(ceil_div(o1 - o, L), kColumnChunks));
       Chunked<P> b{panel, plan.depth * L};
@@ -262,20 +287,15 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
         b = {op.packed + o * all_depth + k0 * L, all_depth * L};
       else
         pack_weights_part(g, op.w, o, smaller(o + kColumns<T>, o1), k0, k1, panel, b.stride);
-      T* tile = sums + (plan.in_blocks() ? (o - o0) * rows : 0);
+      T* sums_of_panel = sums + (o - o0) * rows;
       const bool same_depth = o + kColumns<T> < o1;
       const FetchAhead next = fetch_weights<P>(g, op, same_depth ? o + kColumns<T> : o0, same_depth ? k0 : k1, depth);
       for_each_tile(rows, tile_rows(a), [&](int64_t r, int n) {
-        if (last && !plan.stream)
-          for (int i = 0; i < n; ++i)
-            for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.dst + pixels[r + i].target + o + c * L, 1);
-        if (last && op.residual)
-          for (int i = 0; i < n; ++i)
-            for (int c = 0; c < chunks; ++c) __builtin_prefetch(op.residual + pixels[r + i].target + o + c * L);
-        multiply_tile<P>(n, chunks, depth, {a.data + r * a.row, a.stride, a.row, a.run}, b, tile + r * kColumns<T>,
-                         !first, next.share(r, n, rows));
-        if (last)
-          (plan.stream ? store_nhwc<S, true> : store_nhwc<S, false>)(op, tile + r * kColumns<T>, n, pixels + r, o, o1);
+        T* tile = sums_of_panel + r * kColumns<T>;
+        if (!last) return multiply_tile<P>(n, chunks, depth, rows_of_a(r), b, tile, !first, next.share(r, n, rows));
+        const int64_t end = smaller(o + kColumns<T>, o1);
+        multiply_and_store<S>(n, {op, pixels + r, o, end, depth, rows_of_a(r), b, first ? nullptr : tile, plan.stream,
+                                  next.share(r, n, rows)});
       });
     }
   });
@@ -385,8 +405,8 @@ static void run_rectangle(const Gather& g, const Operands<S>& all, const void* w
         op.packed = packed;
         char* scratch = own + thread * plan.per_thread();
         const int64_t p = task % strips * plan.strip_rows;
-        task_strip<S>(g, op, task / strips, p, smaller(p + plan.strip_rows, g.h.count), plan.stream,
-                      (Compute<S>*)scratch, (Compute<S>*)(scratch + plan.patches));
+        task_strip<S>(g, op, task / strips, p, smaller(p + plan.strip_rows, g.h.count), plan.stream, plan.by_rows,
+                      (Compute<S>*)scratch);
         if (plan.stream) stream_fence();
       });
     }

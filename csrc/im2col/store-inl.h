@@ -1,4 +1,4 @@
-// Finished tiles of sums -> the result, in its own layout, with bias, residual and activation.
+// NCHW: finished tiles of sums -> the result, with bias, residual and activation.
 namespace torchconv::ISA_NS {
 
 // The operands of one group.
@@ -25,34 +25,6 @@ struct Operands {
             epilogue};
   }
 };
-
-// The finished tile of `rows` pixels and outputs [o, outputs), at most a panel.
-template <class S, bool Stream, class T = Compute<S>>
-static void store_nhwc(const Operands<S>& op, const T* tile, int64_t rows, const Pixel* pixels, int64_t o,
-                       int64_t outputs) {
-  constexpr int n = kLanes<T>;
-  const int64_t width = smaller(outputs - o, kColumns<T>);
-  for (int64_t i = 0; i < rows; ++i) {
-    const T* from = tile + i * kColumns<T>;
-    S* to = op.dst + pixels[i].target + o;
-    const S* residual = op.residual ? op.residual + pixels[i].target + o : nullptr;
-    const bool past_caches = Stream && stream_aligned(to);
-    int64_t c = 0;
-    for (; c + n <= width; c += n) {
-      Vector<T> sum = load(from + c);
-      if (op.bias) sum += load(op.bias + o + c);
-      if (residual) sum += load(residual + c);
-      sum = activate<T>(op.epilogue, sum);
-      past_caches ? stream(to + c, sum) : store(to + c, sum);
-    }
-    if (c == width) continue;
-    const int rest = int(width - c);
-    Vector<T> sum = load(from + c);
-    if (op.bias) sum += load_part(op.bias + o + c, rest);
-    if (residual) sum += load_part(residual + c, rest);
-    store_part(to + c, activate<T>(op.epilogue, sum), rest);
-  }
-}
 
 // A chunk of one output, whose pixels are neighbours in memory or not. plane is the output's offset in the result.
 template <class S, bool Stream, class T = Compute<S>>

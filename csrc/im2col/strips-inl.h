@@ -38,13 +38,13 @@ static void load_strip(const Gather& g, const S* image, int64_t h0, int64_t rows
 // Rows [p0, p1) of the result of image n.
 template <class S, class T = Compute<S>>
 static void task_strip(const Gather& g, const Operands<S>& op, int64_t n, int64_t p0, int64_t p1, bool past_caches,
-                       T* strip, T* tile) {
+                       bool by_rows, T* strip) {
   constexpr int L = kChunk<T>;
   const int64_t row = strip_width(g) * g.channels, run = g.w.taps * g.channels, next = g.w.step * g.channels;
   load_strip(g, op.src + n * g.src_n, p0 * g.h.step + g.h.offset, strip_height(g, p1 - p0), strip);
-  // A panel of weights stays in L2 for all of the strip.
-  for (int64_t o = 0; o < g.outputs; o += kColumns<T>) {
-    const int chunks = int(smaller(ceil_div(g.outputs - o, L), kColumnChunks));
+  // A panel of weights stays in L2 for all of the strip; or all of them do.
+  const int64_t outputs = by_rows ? g.outputs : kColumns<T>;
+  for (int64_t o = 0; o < g.outputs; o += outputs) {
     const Chunked<T> weights{op.packed + o * g.depth(), g.depth() * L};
     for (int64_t p = p0; p < p1; ++p) {
       const int64_t target = n * g.dst_n + (g.h.dst_first + p * g.h.dst_every) * g.dst_h + g.w.dst_first * g.dst_w;
@@ -52,8 +52,16 @@ static void task_strip(const Gather& g, const Operands<S>& op, int64_t n, int64_
         Pixel pixels[kRows];
         for (int i = 0; i < count; ++i) pixels[i].target = target + (q + i) * g.w.dst_every * g.dst_w;
         const T* first = strip + (p - p0) * g.h.step * row + q * next;
-        multiply_tile<T>(count, chunks, g.depth(), {first, g.h.delta * row, next, run}, weights, tile, false);
-        (past_caches ? store_nhwc<S, true> : store_nhwc<S, false>)(op, tile, count, pixels, o, g.outputs);
+        multiply_and_store<S>(count, {op,
+                                      pixels,
+                                      o,
+                                      smaller(o + outputs, g.outputs),
+                                      g.depth(),
+                                      {first, g.h.delta * row, next, run},
+                                      weights,
+                                      nullptr,
+                                      past_caches,
+                                      {}});
       });
     }
   }

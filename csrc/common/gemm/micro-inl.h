@@ -103,18 +103,16 @@ TORCHCONV_INLINE void pad_lanes(P* a, int64_t stride, int64_t rows, int64_t dept
     for (int64_t i = 0; i < rows; ++i) a[depth / L * stride + i * L + depth % L] = P{};
 }
 
-// c[r][0..] (rows kColumns apart) = or += sum over depth of a(r, d) * b(d, .). RowStride 0: known at run time.
+// A tile of sums: Rows by Chunks chunks.
+template <class P, int Rows, int Chunks>
+using TileSums = Vector<Compute<P>>[Rows][Chunks * kVectorsPerChunk<P>];
+
+// sum[r][.] += sum over depth of a(r, d) * b(d, .). RowStride 0: known at run time.
 template <class P, int Rows, int Chunks, int RowStride>
-static __attribute__((noinline)) void micro(int64_t depth, Chunked<P> a, Chunked<P> b, Compute<P>* c, bool accumulate,
-                                            FetchAhead ahead) {
-  using T = Compute<P>;
-  constexpr int L = kChunk<P>, n = kLanes<P>, per = kVectorsPerChunk<P>, V = Chunks * per, third = (Rows + 2) / 3;
+TORCHCONV_INLINE void add_products(TileSums<P, Rows, Chunks>& sum, int64_t depth, const Chunked<P>& a,
+                                   const Chunked<P>& b, FetchAhead ahead) {
+  constexpr int n = kLanes<P>, per = kVectorsPerChunk<P>, V = Chunks * per, third = (Rows + 2) / 3;
   const int64_t row_stride = RowStride ? RowStride : a.row;
-  Vector<T> sum[Rows][V];
-#pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) sum[r][v] = accumulate ? load(c + r * kColumns<T> + v * n) : Vector<T>{};
   const P* bp = b.data;
   for (int64_t left = depth, chunk = 0; left > 0; left -= a.run, chunk += a.stride) {
     // Every third row has a pointer; the two after it are reached by scaled indexing.
@@ -142,10 +140,39 @@ static __attribute__((noinline)) void micro(int64_t depth, Chunked<P> a, Chunked
       bp += Step<P>::depth * b.row;
     } while (--steps);
   }
+}
+
+// Between a tile of sums and memory, where its rows are kColumns apart.
+template <class P, int Rows, int Chunks, class T = Compute<P>>
+TORCHCONV_INLINE void load_tile(TileSums<P, Rows, Chunks>& sum, const T* c) {
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) store(c + r * kColumns<T> + v * n, sum[r][v]);
+    for (int v = 0; v < Chunks * kVectorsPerChunk<P>; ++v) sum[r][v] = load(c + r * kColumns<T> + v * kLanes<P>);
+}
+template <class P, int Rows, int Chunks, class T = Compute<P>>
+TORCHCONV_INLINE void zero_tile(TileSums<P, Rows, Chunks>& sum) {
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < Chunks * kVectorsPerChunk<P>; ++v) sum[r][v] = Vector<T>{};
+}
+template <class P, int Rows, int Chunks, class T = Compute<P>>
+TORCHCONV_INLINE void store_tile(T* c, const TileSums<P, Rows, Chunks>& sum) {
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < Chunks * kVectorsPerChunk<P>; ++v) store(c + r * kColumns<T> + v * kLanes<P>, sum[r][v]);
+}
+
+// c[r][0..] (rows kColumns apart) = or += sum over depth of a(r, d) * b(d, .).
+template <class P, int Rows, int Chunks, int RowStride>
+static __attribute__((noinline)) void micro(int64_t depth, Chunked<P> a, Chunked<P> b, Compute<P>* c, bool accumulate,
+                                            FetchAhead ahead) {
+  TileSums<P, Rows, Chunks> sum;
+  accumulate ? load_tile<P, Rows, Chunks>(sum, c) : zero_tile<P, Rows, Chunks>(sum);
+  add_products<P, Rows, Chunks, RowStride>(sum, depth, a, b, ahead);
+  store_tile<P, Rows, Chunks>(c, sum);
 }
 
 template <class P>
