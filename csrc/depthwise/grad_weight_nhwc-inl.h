@@ -90,7 +90,7 @@ static void grad_weight_nhwc(const Weights& g, const S* x, const S* grad_y, S* g
   const ChannelSums<S> plan(g);
   T* sums = (T*)workspace;
   // Strips in the L2 cache, and rows under a kernel in the L1 cache: as in images_nhwc-inl.h.
-  const int64_t row_bytes = g.w.in * int64_t(sizeof(S)), strip = larger(1, kStripInL2 / (row_bytes * g.K));
+  const int64_t row_bytes = g.w.in * int64_t(sizeof(S)), strip = strip_rows(g.h, row_bytes * g.K);
   const int64_t chunk = plan.width * larger(1, kRowsInL1 / (row_bytes * g.h.kernel * plan.width));
   const int64_t at_once = rows_at_once(g);
   parallel_tasks(plan.tasks, g.threads, [&](int64_t task, int) {

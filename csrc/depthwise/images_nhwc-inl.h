@@ -134,7 +134,7 @@ static void run_images_nhwc(const Images& g, const S* src, const S* w, const S* 
   const int64_t C = g.results, rows = g.N * g.h.out, every = g.h.adjoint ? g.h.stride : 1;
   const int64_t tasks = smaller(rows, 4 * g.threads);  // so that a slow core can take fewer
   const int64_t block = kVectorsOfChannels * kLanes<T>, row_bytes = g.w.in * int64_t(sizeof(S));
-  const int64_t strip = larger(1, kStripInL2 / (row_bytes * C));
+  const int64_t strip = strip_rows(g.h, row_bytes * C);
   const int64_t channels = block * larger(1, kRowsInL1 / (row_bytes * g.h.kernel * block));
   parallel_tasks(tasks, g.threads, [&](int64_t task, int thread) {
     const ChannelPieces<S> s(g, workspace, thread);

@@ -81,6 +81,26 @@ static void pack_weights_part(const Gather& g, const S* w, int64_t o0, int64_t o
   for (int64_t o = o0; o < o1; o += L) pair_rows(to + (o - o0) / L * stride, k1 - k0);
 }
 
+// Whether the weights of an output are one run in memory, tap by tap: channels_last, with all taps in their order.
+TORCHCONV_INLINE bool one_run(const Gather& g) {
+  const auto whole = [](const Axis& a) { return a.every == 1 && a.first == 0; };
+  return g.w_in == 1 && whole(g.d) && whole(g.h) && whole(g.w) && (g.w.taps == 1 || g.w_s == g.channels) &&
+         (g.h.taps == 1 || g.w_r == g.w.taps * g.channels) &&
+         (g.d.taps == 1 || g.w_t == g.h.taps * g.w.taps * g.channels);
+}
+
+// Such weights of a chunk of outputs, whatever the number of channels. 2x2, 499 to 998 channels: 5x of element by
+// element.
+template <class T, class S>
+static void pack_runs(const Gather& g, const S* w, T* to) {
+  constexpr int L = kChunk<T>;
+  const int64_t depth = g.depth(), whole = depth - depth % L;
+  for (int64_t k = 0; k < whole; k += L) transpose_chunk(to + k * L, L, w + k, g.w_out);
+  for (int64_t o = 0; o < L; ++o)
+    for (int64_t k = whole; k < depth; ++k) to[k * L + o] = T(w[o * g.w_out + k]);
+  pair_rows(to, depth);
+}
+
 // As B: lanes are outputs. Outputs [o0, o1), from a whole chunk on; to[o / L][k][o % L], in steps.
 template <class T, class S>
 static void pack_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o1, T* to) {
@@ -88,8 +108,13 @@ static void pack_weights_nhwc(const Gather& g, const S* w, int64_t o0, int64_t o
   const int64_t column = whole_steps<T>(g.depth()) * L;
   const int64_t whole = packs_by_depth<T>(g) ? o1 - (o1 - o0) % L : o0;
   if (whole > o0) pack_weights_part(g, w, o0, whole, 0, g.depth(), to + o0 / L * column, column);
+  const bool runs = one_run(g);
   for (int64_t o = whole; o < o1; o += L) {
     T* panel = to + o / L * column;
+    if (runs && o + L <= o1) {
+      pack_runs(g, w + o * g.w_out, panel);
+      continue;
+    }
     if (o + L > o1)
       for (int64_t k = 0; k < g.depth(); ++k) zero_chunk(panel + k * L);
     for (int64_t c = 0; c < g.channels; c += L)
