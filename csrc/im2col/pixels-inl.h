@@ -94,14 +94,16 @@ TORCHCONV_INLINE int64_t all_weights_bytes(const Gather& g) {
 
 // Few pixels in channels_last, with patches that fit in L2 and L3: one block of them, so that each panel of weights is
 // read once, by one task.
+template <class P>
 TORCHCONV_INLINE bool one_block(const Gather& g) {
-  return g.layout == Layout::nhwc && g.pixels() <= kFewPixels && g.pixels() * g.depth() <= kFewPatches;
+  return g.layout == Layout::nhwc && g.pixels() <= kFewPixels && g.pixels() * g.depth() <= kFewPatches &&
+         !uses_strips<P>(g);
 }
 
 // That task packs it, if it is not packed, right before its use.
 template <class P>
 TORCHCONV_INLINE bool weights_in_task(const Gather& g) {
-  return !g.packed && one_block(g) && g.outputs % kChunk<P> == 0 && packs_by_depth<P>(g);
+  return !g.packed && one_block<P>(g) && g.outputs % kChunk<P> == 0 && packs_by_depth<P>(g);
 }
 
 // Pixels and outputs of a task in channels_last: about four tasks per thread, so that a slow core can take fewer, of
@@ -112,10 +114,11 @@ static void share_out_nhwc(const Gather& g, PixelPlan& plan) {
   const int64_t tiles = ceil_div(g.pixels(), kRows);
   const int64_t share = plan.threads > 1 ? tiles * g.groups / (4 * plan.threads) : tiles;
   const int64_t most = kRows * larger(1, smaller(kMostPixels / kRows, share));
-  const int64_t of_pixels = one_block(g) ? 1 : round_up(ceil_div(g.pixels(), most), plan.threads);
+  const int64_t of_pixels = one_block<P>(g) ? 1 : round_up(ceil_div(g.pixels(), most), plan.threads);
   plan.pixels = ceil_div(g.pixels(), of_pixels);
-  plan.outputs = smaller(round_up(g.outputs, kColumns<T>), one_block(g) ? kFewOutputs<P> : kMostOutputs<P>);
-  const int64_t wanted = (one_block(g) ? 4 : 2) * plan.threads, blocks = ceil_div(g.pixels(), plan.pixels) * g.groups;
+  plan.outputs = smaller(round_up(g.outputs, kColumns<T>), one_block<P>(g) ? kFewOutputs<P> : kMostOutputs<P>);
+  const int64_t wanted = (one_block<P>(g) ? 4 : 2) * plan.threads,
+                blocks = ceil_div(g.pixels(), plan.pixels) * g.groups;
   if (plan.threads > 1 && blocks < wanted)
     plan.outputs = smaller(plan.outputs, round_up(ceil_div(g.outputs * blocks, wanted), kColumns<T>));
 }
@@ -150,7 +153,7 @@ static PixelPlan plan_pixels(const Gather& g) {
 
   plan.stream = g.N * g.dst_n * int64_t(sizeof(S)) > kStreamBytes;
   plan.weights_in_task = weights_in_task<P>(g);
-  plan.patches_shared = one_block(g) && !plan.in_place && g.groups == 1 && plan.output_blocks > 1;
+  plan.patches_shared = one_block<P>(g) && !plan.in_place && g.groups == 1 && plan.output_blocks > 1;
   const int64_t block = round_up(plan.pixels, L) * int64_t(sizeof(P));
   if (!g.packed && !plan.weights_in_task) plan.all_weights = all_weights_bytes<P>(g);
   if (plan.patches_shared)
@@ -164,7 +167,7 @@ static PixelPlan plan_pixels(const Gather& g) {
   plan.by_rows = nhwc && !plan.in_blocks() && !plan.weights_in_task &&
                  plan.depth * smaller(plan.outputs, g.outputs) * int64_t(sizeof(P)) <= kNearWeightBytes;
   plan.sums = (plan.in_blocks() ? panels : nhwc ? 0 : 1) * rows * kColumns<T> * int64_t(sizeof(T));
-  if (uses_strips<S>(g)) {
+  if (uses_strips<P>(g)) {
     plan.strip_rows = strip_rows(g, plan.threads);
     plan.patches = round_up(strip_elements(g, plan.strip_rows), kChunk<T>) * int64_t(sizeof(T));
     plan.sums = 0;
@@ -191,7 +194,7 @@ static Gather first_part(const Gather& g) {
 template <class P>
 static std::vector<Gather> rectangles(const Gather& g) {
   std::vector<Gather> parts{g};
-  if (!one_block(g)) parts = cut_by_taps(g, kChunk<P>);
+  if (!one_block<P>(g)) parts = cut_by_taps(g, kChunk<P>);
   if (parts.size() > 1)
     for (Gather& part : parts) part.packed = true;
   return parts;
@@ -214,16 +217,16 @@ static int64_t pixels_workspace(const Gather& g) {
   return larger(part_workspace<S>(part), part_workspace<S>(last));
 }
 
-template <class S>
+template <class S, class P = Packed<S>>
 static double pixels_tile_macs(const Gather& whole) {
   using T = Compute<S>;
   const bool nhwc = whole.layout == Layout::nhwc;
   double macs = 0;
-  for (const Gather& g : rectangles<Packed<S>>(nhwc ? ascending(whole) : whole)) {
+  for (const Gather& g : rectangles<P>(nhwc ? ascending(whole) : whole)) {
     const int64_t lanes = nhwc ? g.outputs : g.pixels(), rows = nhwc ? g.pixels() : g.outputs;
     // A tile of few rows still loads a row of B per step: no tile is cheaper than 4 rows.
-    const int64_t tiles = uses_strips<S>(g) ? g.N * g.h.count * ceil_div(g.w.count, kRows) : ceil_div(rows, kRows);
-    const Reach reach = reach_in_blocks<Packed<S>>(g);
+    const int64_t tiles = uses_strips<P>(g) ? g.N * g.h.count * ceil_div(g.w.count, kRows) : ceil_div(rows, kRows);
+    const Reach reach = reach_in_blocks<P>(g);
     macs += double(g.groups) * reach.length * reach.runs * round_up(lanes, kChunk<T>) * larger(rows, 4 * tiles);
   }
   return macs;
@@ -400,13 +403,12 @@ static void run_rectangle(const Gather& g, const Operands<S>& all, const void* w
   if constexpr (Step<P>::depth == 1)
     if (plan.strip_rows) {
       const int64_t strips = ceil_div(g.h.count, plan.strip_rows);
-      return parallel_tasks(g.N * strips, int(plan.threads), [&](int64_t task, int thread) {
-        Operands<S> op = all;
-        op.packed = packed;
-        char* scratch = own + thread * plan.per_thread();
-        const int64_t p = task % strips * plan.strip_rows;
-        task_strip<S>(g, op, task / strips, p, smaller(p + plan.strip_rows, g.h.count), plan.stream, plan.by_rows,
-                      (Compute<S>*)scratch);
+      return parallel_tasks(g.N * strips * g.groups, int(plan.threads), [&](int64_t task, int thread) {
+        const int64_t group = task % g.groups, strip = task / g.groups, p = strip % strips * plan.strip_rows;
+        Operands<S> op = all.from(group * g.channels * g.src_c, group * g.outputs, g.dst_c);
+        op.packed = packed + group * group_weights<P>(g);
+        task_strip<S>(g, op, strip / strips, p, smaller(p + plan.strip_rows, g.h.count), plan.stream, plan.by_rows,
+                      (Compute<S>*)(own + thread * plan.per_thread()));
         if (plan.stream) stream_fence();
       });
     }

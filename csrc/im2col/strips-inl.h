@@ -1,37 +1,47 @@
 // In channels_last patches need not be packed. A strip is the rows of an image that a few rows of the result read, with
-// the padding around them. In it the taps of a kernel row and their channels are one run, and the runs of neighbouring
-// pixels are a step apart: the micro-kernel reads them in place as the rows of A, one kernel row after the other.
+// the padding around them, and the channels of one group. In it the taps of a kernel row and their channels are one
+// run, and the runs of neighbouring pixels are a step apart: the micro-kernel reads them in place as the rows of A, one
+// kernel row after the other.
 namespace torchconv::ISA_NS {
 
 using im2col::strip_elements, im2col::strip_height, im2col::strip_width;
 
-template <class S>
+template <class P>
 TORCHCONV_INLINE bool uses_strips(const Gather& g) {
-  return Step<Packed<S>>::depth == 1 && im2col::fits_strips(g, sizeof(Compute<S>));
+  return Step<P>::depth == 1 && im2col::fits_strips(g, sizeof(P));
 }
 
 // Rows of the result per strip: about eight strips for each thread, of a size that stays in L2.
 static int64_t strip_rows(const Gather& g, int64_t threads) {
   const int64_t least = im2col::least_strip_rows(g);
-  int64_t rows = larger(least, smaller(g.h.count, ceil_div(g.N * g.h.count, 8 * threads)));
+  int64_t rows = larger(least, smaller(g.h.count, ceil_div(g.groups * g.N * g.h.count, 8 * threads)));
   while (rows > least && strip_elements(g, rows) > im2col::kStripElements) --rows;
   return rows;
+}
+
+// Pixels [first, last) of a row, of g.channels each, one after the other.
+template <class S, class T = Compute<S>>
+TORCHCONV_INLINE void load_pixels(const Gather& g, const S* row, int64_t first, int64_t last, T* to) {
+  constexpr int L = kChunk<T>;
+  const bool joined = g.src_w == g.channels;
+  const int64_t runs = joined ? 1 : last - first, length = joined ? (last - first) * g.channels : g.channels;
+  const S* from = row + first * g.src_w;
+  for (int64_t i = 0; i < runs; ++i, from += g.src_w, to += length)
+    for (int64_t e = 0; e < length; e += L) copy_part(to + e, from + e, int(smaller(L, length - e)));
 }
 
 // Rows h0, h0 + 1, ... of an image, `rows` of them.
 template <class S, class T = Compute<S>>
 static void load_strip(const Gather& g, const S* image, int64_t h0, int64_t rows, T* to) {
-  constexpr int L = kChunk<T>;
-  const int64_t width = strip_width(g), row = width * g.channels;
-  const int64_t first = smaller(larger(-g.w.offset, 0), width) * g.channels;
-  const int64_t last = larger(smaller(width, g.w.source - g.w.offset) * g.channels, first);
-  for (int64_t i = 0; i < rows; ++i, to += row) {
+  const int64_t C = g.channels, width = strip_width(g);
+  const int64_t first = smaller(larger(-g.w.offset, 0), width);
+  const int64_t last = larger(smaller(width, g.w.source - g.w.offset), first);
+  for (int64_t i = 0; i < rows; ++i, to += width * C) {
     const bool inside = h0 + i >= 0 && h0 + i < g.h.source;
-    for (int64_t e = 0; e < (inside ? first : row); ++e) to[e] = T(0);
+    for (int64_t e = 0; e < (inside ? first : width) * C; ++e) to[e] = T(0);
     if (!inside) continue;
-    const S* from = image + (h0 + i) * g.src_h + g.w.offset * g.channels;
-    for (int64_t e = first; e < last; e += L) copy_part(to + e, from + e, int(smaller(L, last - e)));
-    for (int64_t e = last; e < row; ++e) to[e] = T(0);
+    load_pixels(g, image + (h0 + i) * g.src_h + g.w.offset * g.src_w, first, last, to + first * C);
+    for (int64_t e = last * C; e < width * C; ++e) to[e] = T(0);
   }
 }
 
