@@ -113,6 +113,7 @@ ALL = [
     case("few pixels and many weights", 1, 64, (5, 6), 160, 3, padding=1),
     case("weights in parts", 1, 512, (2, 2), 699, 3, padding=1),
     case("strips of rows", 2, 20, (24, 21), 35, (3, 4), (2, 1), (2, 1, 1, 2), (2, 1)),
+    case("strips of groups", 2, 48, (9, 10), 60, 3, (2, 1), (1, 2), groups=3),
     case("taps of padding", 2, 64, (17, 16), 40, 3, padding=(12, 11), dilation=(12, 11), groups=2),
     case("taps of padding stride 2", 1, 32, (37, 18), 20, (3, 2), (2, 1), (16, 9), (15, 16)),
     case("1x1 long reduction", 1, 600, (4, 5), 30, 1),
