@@ -135,7 +135,11 @@ static void run_images_nhwc(const Images& g, const S* src, const S* w, const S* 
   const int64_t tasks = smaller(rows, 4 * g.threads);  // so that a slow core can take fewer
   const int64_t block = kVectorsOfChannels * kLanes<T>, row_bytes = g.w.in * int64_t(sizeof(S));
   const int64_t strip = strip_rows(g.h, row_bytes * C);
-  const int64_t channels = block * larger(1, kRowsInL1 / (row_bytes * g.h.kernel * block));
+  // What comes from memory anyway is read in its order, all channels of a row at a time, as long as the rows under a
+  // kernel stay in L2: on a Zen 5 1.05x to 1.1x for 3x3 of stride 2 at 56x56 and 112x112, 1.3x for 144 channels at
+  // 56x56.
+  const bool in_order = g.N * g.h.in * row_bytes * C >= kAheadBytes && g.h.kernel * row_bytes * C <= kStripInL2;
+  const int64_t channels = in_order ? C : block * larger(1, kRowsInL1 / (row_bytes * g.h.kernel * block));
   parallel_tasks(tasks, g.threads, [&](int64_t task, int thread) {
     const ChannelPieces<S> s(g, workspace, thread);
     const int64_t last = (task + 1) * rows / tasks;
