@@ -55,23 +55,15 @@ static void task_strip(const Gather& g, const Operands<S>& op, int64_t n, int64_
   // A panel of weights stays in L2 for all of the strip; or all of them do.
   const int64_t outputs = by_rows ? g.outputs : kColumns<T>;
   for (int64_t o = 0; o < g.outputs; o += outputs) {
+    const int64_t end = smaller(o + outputs, g.outputs);
     const Chunked<T> weights{op.packed + o * g.depth(), g.depth() * L};
     for (int64_t p = p0; p < p1; ++p) {
       const int64_t target = n * g.dst_n + (g.h.dst_first + p * g.h.dst_every) * g.dst_h + g.w.dst_first * g.dst_w;
       for_each_tile(g.w.count, kRows, [&](int64_t q, int count) {
         Pixel pixels[kRows];
         for (int i = 0; i < count; ++i) pixels[i].target = target + (q + i) * g.w.dst_every * g.dst_w;
-        const T* first = strip + (p - p0) * g.h.step * row + q * next;
-        multiply_and_store<S>(count, {op,
-                                      pixels,
-                                      o,
-                                      smaller(o + outputs, g.outputs),
-                                      g.depth(),
-                                      {first, g.h.delta * row, next, run},
-                                      weights,
-                                      nullptr,
-                                      past_caches,
-                                      {}});
+        const Chunked<T> patches{strip + (p - p0) * g.h.step * row + q * next, g.h.delta * row, next, run};
+        multiply_and_store<S>(count, {op, pixels, o, end, g.depth(), patches, weights, nullptr, past_caches, {}});
       });
     }
   }

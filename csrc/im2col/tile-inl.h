@@ -13,15 +13,21 @@ struct TileProduct {
   FetchAhead ahead;  // in the course of all panels
 };
 
-// f(sum, offset in the result, lanes that count) for each vector of a tile of outputs from o on.
+// Of the v-th vector of a tile of outputs from o on: the lanes that count.
+template <class S>
+TORCHCONV_INLINE int lanes_of(const TileProduct<S>& p, int64_t o, int v) {
+  constexpr int n = kLanes<Compute<S>>;
+  return int(smaller(larger(p.outputs - o - v * n, 0), n));
+}
+
+// f(sum, offset in the result, lanes that count) for each vector of such a tile.
 template <class S, int Rows, int V, class F>
 TORCHCONV_INLINE void for_each_sum(Vector<Compute<S>> (&sum)[Rows][V], const TileProduct<S>& p, int64_t o, const F& f) {
   constexpr int n = kLanes<Compute<S>>;
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v)
-      f(sum[r][v], p.pixels[r].target + o + v * n, int(smaller(larger(p.outputs - o - v * n, 0), n)));
+    for (int v = 0; v < V; ++v) f(sum[r][v], p.pixels[r].target + o + v * n, lanes_of(p, o, v));
 }
 
 template <class S, int Rows, int V, class T = Compute<S>>
@@ -29,8 +35,7 @@ TORCHCONV_INLINE void add_bias(Vector<T> (&sum)[Rows][V], const TileProduct<S>& 
   constexpr int n = kLanes<T>;
   Vector<T> bias[V];
 #pragma GCC unroll 8
-  for (int v = 0; v < V; ++v)
-    bias[v] = load_part(p.op.bias + o + v * n, int(smaller(larger(p.outputs - o - v * n, 0), n)));
+  for (int v = 0; v < V; ++v) bias[v] = load_part(p.op.bias + o + v * n, lanes_of(p, o, v));
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
