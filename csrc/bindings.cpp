@@ -184,6 +184,9 @@ PYBIND11_MODULE(_C, m) {
       "Whether threads keep their workspace for the next call; off, torch allocates each, and can fill it with "
       "garbage.");
   m.def("kept_workspace", &Workspace::kept_bytes, "Bytes that the calling thread keeps.");
+  m.def("set_idle_memory_limit", &set_idle_memory_limit, py::arg("bytes"), "Of results that were freed; 0 keeps none.");
+  m.def("idle_memory_limit", &idle_memory_limit);
+  m.def("idle_memory", &idle_memory, "Bytes of freed results that stay for later ones.");
   m.def("plan_generation", &plan_generation, "Another number where auto may choose anew.");
   m.def("watch_problems", &watch_problems, py::arg("on"), "Keeps each problem that auto chooses an algorithm for.");
   m.def(

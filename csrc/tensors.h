@@ -7,8 +7,15 @@
 
 #include <string>
 
+#include "blocks.h"
 #include "common/error.h"
 #include "geometry.h"
+
+// Of the stable ABI from torch 2.11 on, and null before: this library is built for 2.10 and later.
+extern "C" __attribute__((weak)) AOTITorchError torch_from_blob(
+    void* data, int64_t rank, const int64_t* sizes, const int64_t* strides, int64_t storage_offset, int32_t dtype,
+    int32_t device_type, int32_t device_index, AtenTensorHandle* out, int32_t layout, const uint8_t* metadata,
+    int64_t metadata_size, void (*deleter)(void* data, void* context), void* context);
 
 namespace torchconv {
 
@@ -32,6 +39,17 @@ inline DType dtype_of(const char* name, const Tensor& t) {
            torch::headeronly::toString(t.scalar_type()));
   }
   return DType::f32;
+}
+
+// Of the results of all operators: those of pooling may also be indices or taps.
+inline int64_t itemsize_of(ScalarType dtype) {
+  switch (dtype) {
+    case ScalarType::Byte: return 1;
+    case ScalarType::Half:
+    case ScalarType::BFloat16: return 2;
+    case ScalarType::Float: return 4;
+    default: return 8;
+  }
 }
 
 inline const char* device_of(const Tensor& t) { return t.is_cpu() ? "cpu" : t.is_cuda() ? "cuda" : "another device"; }
@@ -81,6 +99,23 @@ inline Tensor empty_strided(int64_t rank, const int64_t* sizes, const int64_t* s
   return Tensor(out);
 }
 
+// The same in a block that stays for the next result when this one is freed; null where that cannot be.
+inline AtenTensorHandle in_block(int64_t rank, const int64_t* sizes, const int64_t* strides, ScalarType dtype) {
+  int64_t bytes = itemsize_of(dtype);
+  for (int64_t d = 0; d < rank; ++d) bytes *= sizes[d];
+  AtenTensorHandle out = nullptr;
+  if (bytes < kLeastBlock || bytes > idle_memory_limit() || !torch_from_blob) return out;
+  const Block block = take_block(bytes);
+  if (!block.data) return out;
+  const int32_t code = torch::stable::detail::to<int32_t>(torch::stable::detail::from(dtype));
+  const auto give_back = [](void* data, void* size) { give_block({data, int64_t(size)}); };
+  const bool made =
+      torch_from_blob(block.data, rank, sizes, strides, 0, code, aoti_torch_device_type_cpu(), -1, &out,
+                      aoti_torch_layout_strided(), nullptr, 0, give_back, (void*)block.size) == TORCH_SUCCESS;
+  if (!made) give_block(block);
+  return made ? out : nullptr;
+}
+
 inline Tensor allocate(const Sizes& sizes, MemoryFormat format, const Tensor& like, ScalarType dtype) {
   int64_t strides[5], next = 1;
   const int64_t rank = int64_t(sizes.size());
@@ -91,6 +126,8 @@ inline Tensor allocate(const Sizes& sizes, MemoryFormat format, const Tensor& li
   } else {  // sizes of 0 count as 1 here, but not above: so does torch
     for (int64_t d = rank - 1; d >= 0; --d) strides[d] = next, next *= sizes[d] > 1 ? sizes[d] : 1;
   }
+  if (like.is_cpu())
+    if (const AtenTensorHandle made = in_block(rank, sizes.data(), strides, dtype)) return Tensor(made);
   return empty_strided(rank, sizes.data(), strides, dtype, like);
 }
 inline Tensor allocate(const Sizes& sizes, MemoryFormat format, const Tensor& like) {

@@ -110,7 +110,10 @@ def garbage_in_new_tensors():
     torch.use_deterministic_algorithms(True)
     assert torch.utils.deterministic.fill_uninitialized_memory and torch.empty(1).isnan()
     _C.keep_workspace(False)
+    limit = _C.idle_memory_limit()
+    _C.set_idle_memory_limit(0)
     yield
+    _C.set_idle_memory_limit(limit)
     _C.keep_workspace(True)
     torch.use_deterministic_algorithms(False)
 

@@ -17,6 +17,7 @@ from torchconv.functional import (
     gemm,
     unfold,
 )
+from torchconv.memory import idle_memory, set_idle_memory_limit
 from torchconv.plan import Explanation, explain, precision, set_precision, set_workspace_limit
 from torchconv.pooling import (
     adaptive_avg_pool1d,
@@ -70,6 +71,7 @@ __all__ = [
     "fold",
     "freeze",
     "gemm",
+    "idle_memory",
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
@@ -80,6 +82,7 @@ __all__ = [
     "ops",
     "precision",
     "revert",
+    "set_idle_memory_limit",
     "set_precision",
     "set_workspace_limit",
     "stats",

@@ -51,6 +51,7 @@ def info() -> dict[str, Any]:
             "used": _C.current_isa(),
         },
         "threads": torch.get_num_threads(),
+        "idle_memory": {"bytes": _C.idle_memory(), "limit": _C.idle_memory_limit()},
         "log": os.environ.get("TORCHCONV_LOG") == "1",
         "cuda": {
             "loaded": _cuda_library.LOADED,
@@ -72,7 +73,7 @@ def info() -> dict[str, Any]:
 def facts_for_people() -> dict[str, str]:
     """info() in words, a line or a few for each fact."""
     facts = info()
-    isa, cuda, store = facts["isa"], facts["cuda"], facts["plan_store"]
+    isa, cuda, store, idle = facts["isa"], facts["cuda"], facts["plan_store"], facts["idle_memory"]
     return {
         "torchconv": facts["version"],
         "torch": f"{facts['torch']['running']} (built with {facts['torch']['built_with']})",
@@ -81,6 +82,8 @@ def facts_for_people() -> dict[str, str]:
         "instruction set": f"{isa['used']} used, {isa['detected']} detected, "
         f"TORCHCONV_MAX_ISA {isa['cap'] or 'not set'}",
         "threads": str(facts["threads"]),
+        "idle memory": f"{idle['bytes'] / 2**20:.0f} MiB of freed results stay for later ones, "
+        f"{idle['limit'] / 2**20:.0f} at most",
         "log": "each first pick, to stderr" if facts["log"] else "off (TORCHCONV_LOG=1 shows each first pick)",
         "CUDA library": f"yes, for CUDA {cuda['built_for']}" if cuda["loaded"] else f"no: {cuda['reason']}",
         "GPU": cuda["gpu"],
