@@ -15,7 +15,7 @@ from torch.testing import assert_close
 
 import torchconv
 from torchconv import _C
-from torchconv.nn import FusedConv
+from torchconv.nn import FusedConv, FusedLinear
 
 
 def with_statistics(model):
@@ -130,6 +130,85 @@ def test_normalisation(dim, affine, bias):
         conv(4, 6, 3, groups=2, bias=bias), nn.Identity(), norm(6, affine=affine), nn.Dropout(), nn.ReLU()
     )
     check(model, torch.randn(2, 4, *[7] * dim), fused={"0": f"conv + BatchNorm{dim}d + relu"}, left={})
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize(("layer", "step"), [(nn.GELU(), "linear + gelu"), (nn.ELU(), "linear")], ids=str)
+@pytest.mark.parametrize("size", [(5,), (3, 5), (2, 3, 5), (0, 5), (2, 1, 3, 5)], ids=str)
+def test_linear_layers_and_their_activation(size, layer, step, bias):
+    model, x = nn.Sequential(nn.Linear(5, 7, bias=bias), layer, nn.Linear(7, 4)), torch.randn(size)
+    frozen = torchconv.freeze(model)
+    assert_close(frozen(x), model(x), rtol=1e-4, atol=1e-5)
+    assert frozen.torchconv_report.fused == {"0": step, "2": "linear"}
+    assert type(frozen.model.get_submodule("0")) is FusedLinear
+    turned = x.transpose(0, -1).contiguous().transpose(0, -1)
+    assert_close(frozen(turned), model(turned), rtol=1e-4, atol=1e-5)
+
+
+def test_a_normalisation_after_a_linear_layer_stays():
+    """Of [N, L, K] it would be over L."""
+    model = nn.Sequential(nn.Linear(5, 7), nn.BatchNorm1d(3), nn.ReLU())
+    check(model, torch.randn(2, 3, 5), fused={"0": "linear"})
+
+
+def test_linear_layers_that_stay():
+    model = nn.Sequential(nn.Linear(5, 5), nn.ReLU())
+    model[0].register_forward_hook(lambda m, args, y: y + 1)
+    check(model, torch.randn(2, 5), fused={})
+    empty = torchconv.freeze(nn.Sequential(nn.Linear(0, 3), nn.ReLU()))
+    assert empty(torch.ones(2, 0)).shape == (2, 3) and empty.torchconv_report.fused == {}
+
+
+class Images(nn.Module):
+    """A convolution, and something on its result."""
+
+    def __init__(self, step):
+        super().__init__()
+        self.conv, self.step = nn.Conv2d(3, 8, 3, padding=1), step
+
+    def forward(self, x):
+        return self.step(self.conv(x))
+
+
+def formats_of(model, x):
+    """Of what the frozen model's convolution gets, and of its result."""
+    got = []
+    frozen = torchconv.freeze(model)
+    (conv,) = (m for m in frozen.modules() if isinstance(m, FusedConv))
+    conv.register_forward_pre_hook(lambda m, args: got.append(args[0]))
+    y = frozen(x)
+    assert_close(y, model(x), rtol=1e-4, atol=1e-5)
+    return [t.is_contiguous(memory_format=torch.channels_last) for t in (*got, y)]
+
+
+@pytest.mark.parametrize("step", [lambda y: y.sin(), lambda y: torch.cat([y, y], 1), lambda y: y.mean(1, True) + y])
+def test_images_go_through_in_channels_last_and_leave_as_they_came(step):
+    assert formats_of(Images(step), image()) == [True, False]
+    assert formats_of(Images(step), image().contiguous(memory_format=torch.channels_last)) == [True, True]
+
+
+@pytest.mark.parametrize(
+    "step", [lambda y: y.view(2, -1), lambda y: y.view(2, 4, 2, 12, 12), lambda y: y * y.stride()[1]], ids=str
+)
+def test_images_stay_as_they_are_where_the_model_asks_how_they_lie(step):
+    assert formats_of(Images(step), image())[0] is False
+
+
+def test_an_input_that_is_written_over_is():
+    class Writing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 8, 3)
+
+        def forward(self, x):
+            y = self.conv(x)
+            x += 1
+            return y
+
+    x = image()
+    before = x.clone()
+    torchconv.freeze(Writing())(x)
+    assert torch.equal(x, before + 1)
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])

@@ -17,7 +17,7 @@ from torch.testing import assert_close
 import torchconv
 from torchconv import _C, ops
 from torchconv._fused import ACTIVATIONS, activation_function
-from torchconv.nn import FusedConv
+from torchconv.nn import FusedConv, FusedLinear
 
 NAMES = [*ACTIVATIONS, "leaky_relu:0.3"]
 DTYPES = [torch.float32, torch.float64, torch.float16, torch.bfloat16]
@@ -402,3 +402,40 @@ def test_compile_and_export_have_one_node():
         assert torch.equal(exported.module()(x, m(x)), expected)
         compiled = torch.compile(m, fullgraph=True, backend="aot_eager")
         assert torch.equal(compiled(x, m(x)), expected)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("size", [(40,), (1, 40), (37, 40), (3, 1, 50, 40), (0, 40)], ids=str)
+def test_linear(size, dtype):
+    weight, bias, x = torch.randn(70, 40, dtype=dtype), torch.randn(70, dtype=dtype), torch.randn(size, dtype=dtype)
+    y, exact = FusedLinear(weight, bias, "gelu")(x), F.gelu(F.linear(x.double(), weight.double(), bias.double()))
+    assert y.dtype == dtype and y.shape == exact.shape and y.is_contiguous()
+    assert_close(y.double(), exact, rtol=0, atol={torch.float32: 1e-4, torch.float64: 1e-12}.get(dtype, 0.2))
+
+
+def test_linear_gradients_copies_and_compiling():
+    m, x = FusedLinear(torch.randn(6, 5), activation="relu"), torch.randn(3, 5, requires_grad=True)
+    m(x).sum().backward()
+    assert_close(x.grad, (m(x) > 0).float() @ m.weight[:, :, 0, 0])
+    assert torch.equal(pickle.loads(pickle.dumps(m))(x), m(x)) and m.extra_repr().startswith("5, 6, ")
+    assert_close(torch.compile(m, backend="aot_eager", fullgraph=True)(x), m(x))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (lambda: FusedLinear(3), "weight: expected a torch.Tensor of two dimensions that is not empty, got int"),
+        (lambda: FusedLinear(torch.ones(2, 0)), r"weight: expected .* got size \[2, 0\]"),
+        (lambda: FusedLinear(torch.ones(2, 3), activation="relu7"), "activation: expected"),
+        (
+            lambda: FusedLinear(torch.ones(2, 3))(torch.ones(2)),
+            r"x: expected a .* \[\*, 3\], got size",
+        ),
+        (lambda: FusedLinear(torch.ones(2, 3))(torch.tensor(1.0)), r"x: expected .*, got size \[\]"),
+        (lambda: FusedLinear(torch.ones(2, 3))(1), r"x: expected .*, got int"),
+        (lambda: FusedLinear(torch.ones(2, 3))(torch.ones(2, 3, dtype=torch.float64)), "dtype"),
+    ],
+)
+def test_linear_errors(wrong, message):
+    with pytest.raises(torchconv.TorchconvError, match=message):
+        wrong()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize
 
-from torchconv.nn.fused import FusedConv
+from torchconv.nn.fused import FusedConv, FusedLinear
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -34,6 +34,12 @@ _PLAIN = {
     "tanh": (nn.Tanh, torch.tanh, torch.tanh_, F.tanh, "tanh", "tanh_"),
 }
 _ACTIVATION = {target: name for name, targets in _PLAIN.items() for target in targets}
+# What asks how a tensor lies in memory, keeps that, or takes it for granted.
+_ASK_FOR_FORMAT = (
+    "view", "view_as", "as_strided", "as_strided_", "stride", "is_contiguous", "contiguous", "data_ptr",
+    "storage_offset", "storage", "untyped_storage", "to", "clone", torch.as_strided, torch.clone,
+)  # fmt: skip
+CHOOSES_FORMATS = "torchconv_chooses_formats"  # in the meta of a GraphModule
 _ARGUMENTS = ("bias", "stride", "padding", "dilation", "groups")
 
 
@@ -62,6 +68,8 @@ class Fuser:
                 self._fuse(node)
             elif node.op == "call_module" and isinstance(self._module(node), TRANSPOSED):
                 self._fold_into_transposed(node)
+            elif self._class(node) is nn.Linear:
+                self._fuse_linear(node)
         for node in list(graph.nodes):
             if node.op == "get_attr" and not node.users:
                 graph.erase_node(node)
@@ -69,6 +77,7 @@ class Fuser:
         graph.lint()
         self.traced.recompile()
         self.traced.delete_all_unused_submodules()
+        self.traced.meta[CHOOSES_FORMATS] = self.may_choose_formats()
 
     # What a node is.
 
@@ -159,6 +168,18 @@ class Fuser:
         if start is not x:
             self.traced.graph.erase_node(x)
         self.fused[name] = " + ".join(steps)
+
+    def _fuse_linear(self, node: Node) -> None:
+        """With the activation that follows it. A normalisation stays: of 3-D inputs it would be over another axis."""
+        linear: Any = self._module(node)
+        if altered(linear) or not linear.weight.numel() or not linear.weight.is_cpu:
+            return
+        following = next(self._followers(node), None)
+        activation = None if following is None else self._activation(following)
+        chain = [node] if following is None or activation is None else [node, following]
+        fused = FusedLinear(linear.weight, linear.bias, activation or "none")
+        self._replace(chain, (self._input(node),), fused)
+        self.fused[self._name(node)] = " + ".join(["linear", *([activation] if activation else [])])
 
     def _convolution(self, node: Node) -> tuple[Node, Tensor, dict[str, Any]] | str:
         """Input, weight and the other arguments of a convolution, or why it cannot be rewritten."""
@@ -333,6 +354,18 @@ class Fuser:
             taken = "is used elsewhere too" if len(before.users) > 1 else "cannot take it up"
             reason = f"the convolution before it {taken}"
         self.left_alone[self._name(node)] = f"{what}: {reason}"
+
+    def may_choose_formats(self) -> bool:
+        """Whether images may come in channels_last: a convolution takes them, and nothing asks how tensors lie."""
+        nodes = list(self.traced.graph.nodes)
+        called = [m for n in nodes if (m := self._submodule(n)) is not None]
+        own = any(not type(m).__module__.startswith(("torch.nn.", "torchconv.nn.")) for m in called)
+        asks = any(n.target in _ASK_FOR_FORMAT for n in nodes)
+        written_over = any(x.op == "placeholder" for n in nodes for x in self._changes(n))
+        takers = [u for n in nodes if n.op == "placeholder" for u in n.users]
+        return (
+            not own and not asks and not written_over and any(isinstance(self._submodule(n), FusedConv) for n in takers)
+        )
 
     def _submodule(self, node: Node) -> nn.Module | None:
         return self.traced.get_submodule(str(node.target)) if node.op == "call_module" else None

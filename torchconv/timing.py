@@ -50,11 +50,13 @@ def measure(
     limit: float = 10.0,
     cold: bool = False,
     repeats: int = 1,
+    pause: float = 0.0,
 ) -> dict[Key, Timing]:
     """Times every call until each has `samples` clean samples or `limit` seconds have passed, but once at least.
 
-    cold: sweeps the caches before each sample. repeats: calls per sample. A call that was always interrupted gets the
-    median of all its samples, and its Timing says so.
+    cold: sweeps the caches before each sample. repeats: calls per sample. pause: seconds to wait before each sample,
+    for libraries whose threads wait for more work in a loop, which takes the CPU from the next. A call that was always
+    interrupted gets the median of all its samples, and its Timing says so.
 
     Example:
         >>> from torchconv.timing import measure
@@ -74,6 +76,7 @@ def measure(
         for name in random.sample(list(calls), len(calls)):
             if sweep is not None:
                 sweep += 1
+            time.sleep(pause)
             elapsed, undisturbed = sample(calls[name], repeats)
             (clean if undisturbed else interrupted)[name].append(elapsed)
         if min(map(len, clean.values())) >= samples or time.perf_counter() >= end:

@@ -1,7 +1,7 @@
 """Modules: torch.nn's convolutions and poolings, with the same constructors and state_dict, computed by torchconv."""
 
 from torchconv.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
-from torchconv.nn.fused import FusedConv
+from torchconv.nn.fused import FusedConv, FusedLinear
 from torchconv.nn.lazy import (
     LazyConv1d,
     LazyConv2d,
@@ -47,6 +47,7 @@ __all__ = [
     "ConvTranspose2d",
     "ConvTranspose3d",
     "FusedConv",
+    "FusedLinear",
     "LPPool1d",
     "LPPool2d",
     "LPPool3d",

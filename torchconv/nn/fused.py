@@ -1,4 +1,4 @@
-"""FusedConv: what freeze() puts in the place of a convolution, its normalisation, its residual and its activation."""
+"""FusedConv and FusedLinear: what freeze() puts in the place of a convolution or a linear layer and what follows it."""
 
 from typing import Any
 
@@ -136,6 +136,47 @@ class FusedConv(torch.nn.Module):
             "groups": self.groups, "bias": self.bias is not None, "activation": self.activation, "algo": self.algo,
         }  # fmt: skip
         return ", ".join([f"{C * self.groups}, {K}", *(f"{name}={value!r}" for name, value in shown.items())])
+
+
+class FusedLinear(FusedConv):
+    """activation(x @ weight.T + bias) for inference, as the 1x1 convolution that it is, with the weights prepared once.
+
+    Args:
+        weight: [K, C], as torch.nn.Linear has it, and not empty; kept as [K, C, 1, 1].
+        bias: [K] or None.
+        activation, algo: as in FusedConv, of which all else holds too.
+
+    Shape:
+        x: [*, C]. Result: [*, K].
+
+    Raises:
+        TorchconvError: an argument is wrong, here or when the module is called.
+
+    Example:
+        >>> import torch, torchconv
+        >>> m, x = torchconv.nn.FusedLinear(torch.rand(8, 3), activation="relu"), torch.randn(2, 5, 3)
+        >>> torch.allclose(m(x), (x @ m.weight[:, :, 0, 0].T).relu(), atol=1e-5)
+        True
+    """
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None = None, activation: str = "none", algo: str = "auto"
+    ) -> None:
+        if not isinstance(weight, Tensor) or weight.dim() != 2 or not weight.numel():
+            got = f"size {list(weight.shape)}" if isinstance(weight, Tensor) else type(weight).__name__
+            raise TorchconvError(f"weight: expected a torch.Tensor of two dimensions that is not empty, got {got}")
+        super().__init__(weight[:, :, None, None], bias, activation=activation, algo=algo)
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        K, C = self.weight.shape[:2]
+        if not isinstance(x, Tensor) or x.dim() < 1 or x.shape[-1] != C:
+            got = f"size {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+            raise TorchconvError(f"x: expected a torch.Tensor of size [*, {C}], got {got}")
+        if not x.numel():  # an image must have a row
+            return x.new_empty(*x.shape[:-1], K)
+        rows = x.reshape(1, -1, 1, C)
+        y = super().forward(rows.permute(0, 3, 1, 2))  # an image in channels_last, of one column
+        return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], K)
 
 
 def _shared(pack: Tensor, packs: dict[Any, tuple[Tensor | None, bool]]) -> Tensor | None:
