@@ -9,7 +9,7 @@ layout that the library chose where it can say so. All compute in float32.
 
 import importlib.util
 import tempfile
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -172,11 +172,11 @@ PEERS: dict[str, tuple[Callable[[Shape, Tensor, Tensor], dict[str, Call]], tuple
 }
 
 
-def installed(names: list[str]) -> list[str]:
-    """Those of the peers that are here; says which are not, and how to get them."""
+def installed(names: list[str], peers: Mapping[str, tuple[Any, Sequence[str]]] = PEERS) -> list[str]:
+    """Those of the peers whose modules are here; says which are not, and how to get them."""
     found = []
     for name in names:
-        missing = [module for module in PEERS[name][1] if importlib.util.find_spec(module) is None]
+        missing = [module for module in peers[name][1] if importlib.util.find_spec(module) is None]
         if missing:
             harness.messages.print(f"{name} is left out: no module {', '.join(missing)}; make peers installs it")
         else:

@@ -30,6 +30,7 @@ import algorithms  # noqa: E402
 import bars  # noqa: E402
 import conv  # noqa: E402
 import harness  # noqa: E402
+import networks  # noqa: E402
 import peers  # noqa: E402
 import planner  # noqa: E402
 import suite  # noqa: E402
@@ -279,6 +280,7 @@ SMALL = {
     "conv.py": "--only stem --batch 1 --samples 1 --limit 1",
     "gemm.py": "--size 64 --samples 1",
     "memory.py": "--channels 2 --size 64",
+    "networks.py": "--network squeezenet1_1 --size 64 --samples 1 --limit 1 --peers torch",
     "overhead.py": "--samples 1 --shapes 1",
     "peers.py": "--shapes dcgan --only at_4_s2 --samples 1 --limit 0 --peers torch",
     "planner.py": "--layers 1 --samples 1 --limit 0 --seed 2",
@@ -296,7 +298,7 @@ def test_benchmark_gives_the_figures_that_bars_name(script):
     runs = [bar for bar in SETTINGS["bars"] if bar["run"].startswith(script) and not OTHER_SHAPES.search(bar["run"])]
     named = {bar["figure"] for bar in runs} | {bar["detail"] for bar in runs if "detail" in bar}
     assert named - set(figures) <= {"pointwise_nchw_geomean"}  # the stem is no 1x1 layer
-    untimed = {"worst_is", "largest_error", "workspace_mib_per_thread", "beyond_operands_mib_per_thread"}
+    untimed = {"worst_is", "best_rival", "largest_error", "workspace_mib_per_thread", "beyond_operands_mib_per_thread"}
     timed = named & set(figures) - untimed
     assert timed <= set(figures.get("clean_samples", {}))
     if script == "conv.py":
@@ -347,6 +349,39 @@ def test_a_peer_that_computes_something_else_is_not_timed(monkeypatch):
         RuntimeError, match=r"halved: expected the result of torch on strided 2 3 9 8 .*, got one 5.0e-01 off"
     ):
         peers.compare(SMALL_SHAPES[0], ["wrong"], None)
+
+
+def test_a_training_step_of_both_sides():
+    model, x = torchvision.models.squeezenet1_1(), torch.randn(1, 3, 64, 64)
+    calls = networks.training_calls(model, x)
+    assert {name for name, _ in calls} == {"torch", "torchconv"} and len(calls) == 4
+    figures = networks.summary(harness.measure(calls, 1, 0.0, pause=networks.PAUSE))
+    assert figures["best_rival"] == "torch" and figures["channels_last"] >= figures["ratio"] > 0
+    assert all(p.grad is None for p in model.parameters())
+
+
+def test_stages_of_large_kernels():
+    model = networks.make("replknet31b").eval()
+    large = [m for m in model.modules() if isinstance(m, torch.nn.Conv2d) and m.groups > 1]
+    assert [(m.groups, m.kernel_size[0]) for m in large] == [(128, 31), (256, 29), (512, 27), (1024, 13)]
+    assert model(torch.randn(1, 3, 64, 64)).shape == (1, 1024, 2, 2)
+
+
+def test_a_network_that_computes_something_else_is_not_timed(monkeypatch):
+    halved = lambda model, x, threads: {"halved": lambda: model(x) / 2}  # noqa: E731
+    monkeypatch.setitem(networks.PEERS, "wrong", (halved, ()))
+    with pytest.raises(RuntimeError, match=r"halved: expected the result of torch, got one 5.0e-01 off"):
+        networks.inference_calls(torch.nn.Conv2d(3, 4, 3).eval(), torch.randn(1, 3, 8, 8), ["wrong"], 1)
+
+
+@pytest.mark.parametrize("peer", ["onnxruntime", "openvino", "ncnn"])
+@pytest.mark.filterwarnings("ignore")
+def test_peers_compute_whole_networks(peer):
+    if not peers.installed([peer], networks.PEERS):
+        pytest.skip(f"{peer} is not installed")
+    model = torchvision.models.squeezenet1_1().eval()
+    with torch.no_grad():
+        assert networks.inference_calls(model, torch.randn(2, 3, 64, 64), [peer], 1).keys() >= {(peer, peer)}
 
 
 @pytest.mark.parametrize("peer", ["onnxruntime", "openvino", "ncnn"])
