@@ -187,6 +187,11 @@ def test_images_go_through_in_channels_last_and_leave_as_they_came(step):
     assert formats_of(Images(step), image().contiguous(memory_format=torch.channels_last)) == [True, True]
 
 
+def test_images_under_vmap():
+    frozen, x = torchconv.freeze(Images(torch.sin)), image()
+    assert_close(torch.vmap(frozen)(x[:, None])[:, 0], frozen(x), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize(
     "step", [lambda y: y.view(2, -1), lambda y: y.view(2, 4, 2, 12, 12), lambda y: y * y.stride()[1]], ids=str
 )

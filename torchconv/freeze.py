@@ -69,7 +69,9 @@ class Frozen(torch.nn.Module):
         self._chooses_formats = bool(getattr(model, "meta", {}).get(CHOOSES_FORMATS))
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        images = [x for x in pytree.tree_leaves((args, kwargs)) if _is_image(x)] if self._chooses_formats else []
+        # A tensor under vmap cannot say how it lies.
+        chooses = self._chooses_formats and not torch._C._are_functorch_transforms_active()
+        images = [x for x in pytree.tree_leaves((args, kwargs)) if _is_image(x)] if chooses else []
         if not images or _lies_in(torch.channels_last, images[0]):
             return self.model(*args, **kwargs)
         args, kwargs = pytree.tree_map_only(Tensor, _in_channels_last, (args, kwargs))
