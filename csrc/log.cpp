@@ -29,12 +29,20 @@ static std::string describe(const ConvProblem& p, const std::string& algo) {
               " on ", to_string(p.device), " (", to_string(p.isa), ", ", p.threads, " threads), algo ", algo);
 }
 
-void log_pick(const ConvProblem& p, const std::string& algo) {
+static bool is_new(const std::string& text) {
   static std::mutex lock;
   static std::set<std::string> seen;
-  const std::string problem = describe(p, algo);
   const std::lock_guard<std::mutex> guard(lock);
-  if (!seen.insert(problem).second) return;
+  return seen.insert(text).second;
+}
+
+void log_once(const std::string& line) {
+  if (is_new(line)) std::fprintf(stderr, "torchconv: %s\n", line.c_str());
+}
+
+void log_pick(const ConvProblem& p, const std::string& algo) {
+  const std::string problem = describe(p, algo);
+  if (!is_new(problem)) return;
   std::string picked, others;
   for (const Candidate& c : explain(p, algo))
     if (c.reason.empty())

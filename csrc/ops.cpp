@@ -1,8 +1,9 @@
 // The operators: schemas, checks on tensors, and the way from tensors to a ConvProblem and back.
 // Built against the libtorch stable ABI only, so that one binary serves every torch from 2.10 on.
+#include "ops.h"
+
 #include "common/isa.h"
 #include "common/parallel.h"
-#include "geometry.h"
 #include "log.h"
 #include "pack.h"
 #include "plans.h"
@@ -64,55 +65,64 @@ void run(ConvProblem& p, const Tensor& a, const Tensor& b, const ConvOperands& o
   run(pick(p, algo), p, a, b, operands);
 }
 
+}  // namespace
+
 const void* data_or_null(const std::optional<Tensor>& t) { return t ? t->const_data_ptr() : nullptr; }
 std::optional<Tensor> dense_bias(const std::optional<Tensor>& bias) {
   return bias && !bias->is_contiguous() ? std::optional<Tensor>(torch::stable::contiguous(*bias)) : bias;
 }
 
-struct Forward {
-  Sizes y_size;
-  MemoryFormat format;
-  ConvProblem p;
-};
-
-Forward check_forward(const Tensor& x, const Tensor& w, const Geometry& g) {
-  dtype_of("x", x);
-  check_same("w", w, "x", x);
-  const Sizes x_size = sizes_of(x), w_size = sizes_of(w);
-  Sizes y_size = conv_output_size(x_size, w_size, g);
-  ConvProblem p = make_problem(Pass::fwd, x_size, w_size, y_size, g);
-  const MemoryFormat format = format_of(x);
+Forward check_forward(const Tensor& like, const Sizes& x_size, MemoryFormat format, const Tensor& w,
+                      const Geometry& g) {
+  dtype_of("x", like);
+  check_same("w", w, "x", like);
+  Sizes y_size = conv_output_size(x_size, sizes_of(w), g);
+  ConvProblem p = make_problem(Pass::fwd, x_size, sizes_of(w), y_size, g);
   p.layout = layout_of(format);
   set_weight_strides(p, w);
-  set_circumstances(p, x);
+  set_circumstances(p, like);
   return {std::move(y_size), format, p};
+}
+
+const Row* check_fused(ConvProblem& p, const Tensor& like, const std::optional<Tensor>& bias, bool residual,
+                       const std::optional<Tensor>& pack, const std::string& activation, const std::string& algo) {
+  check_bias(bias, p.K, "x", like);
+  p.epilogue = parse_activation(activation);
+  p.has_bias = bias.has_value(), p.epilogue.residual = residual;
+  const bool empty = !(p.N * p.K * p.O * p.P * p.Q);
+  if (empty) parse_algo(algo, p);  // a wrong one is a mistake there, too
+  const Row* row = pack ? &row_of_pack(*pack, p) : empty ? nullptr : &pick(p, algo);
+  p.packed = pack.has_value();
+  return empty ? nullptr : row;
+}
+
+void check_residual(const Sizes& size, const Sizes& y_size) {
+  TORCHCONV_CHECK(size == y_size, "residual: expected size ", to_string(y_size), ", that of the result, got ",
+                  to_string(size));
+}
+
+namespace {
+
+Forward check_forward(const Tensor& x, const Tensor& w, const Geometry& g) {
+  return check_forward(x, sizes_of(x), format_of(x), w, g);
 }
 
 Tensor conv_fused(const Tensor& x, const Tensor& w, const std::optional<Tensor>& bias,
                   const std::optional<Tensor>& residual, const std::optional<Tensor>& pack, Sizes stride, Sizes padding,
                   Sizes dilation, int64_t groups, std::string activation, std::string algo) {
   auto [y_size, format, p] = check_forward(x, w, {std::move(stride), std::move(padding), std::move(dilation), groups});
-  check_bias(bias, p.K, "x", x);
-  p.epilogue = parse_activation(activation);
-  p.has_bias = bias.has_value(), p.epilogue.residual = residual.has_value();
-  if (residual) {
-    check_same("residual", *residual, "x", x);
-    TORCHCONV_CHECK(sizes_of(*residual) == y_size, "residual: expected size ", to_string(y_size),
-                    ", that of the result, got ", to_string(sizes_of(*residual)));
-  }
+  if (residual) check_same("residual", *residual, "x", x), check_residual(sizes_of(*residual), y_size);
+  const Row* const row = check_fused(p, x, bias, residual.has_value(), pack, activation, algo);
   const Tensor y = allocate(y_size, format, x), dense = make_dense(x, format);
   const auto b = dense_bias(bias);
   const Tensor add = residual ? make_dense(*residual, format) : Tensor();
-  ConvOperands operands{dense.const_data_ptr(),
-                        w.const_data_ptr(),
-                        data_or_null(b),
-                        y.mutable_data_ptr(),
-                        nullptr,
-                        residual ? add.const_data_ptr() : nullptr};
-  if (!y.numel()) parse_algo(algo, p);  // a wrong one is a mistake there, too
-  const Row* row = pack ? &row_of_pack(*pack, p) : y.numel() ? &pick(p, algo) : nullptr;
-  if (pack) p.packed = true, operands.b = weights_in(*pack);
-  if (y.numel()) run(*row, p, x, w, operands);
+  const ConvOperands operands{dense.const_data_ptr(),
+                              pack ? weights_in(*pack) : w.const_data_ptr(),
+                              data_or_null(b),
+                              y.mutable_data_ptr(),
+                              nullptr,
+                              residual ? add.const_data_ptr() : nullptr};
+  if (row) run(*row, p, x, w, operands);
   return y;
 }
 
@@ -252,6 +262,7 @@ STABLE_TORCH_LIBRARY(torchconv, m) {
   m.def(
       "conv_pack(Tensor x, Tensor w, int[] stride, SymInt[] padding, int[] dilation, int groups, str activation, "
       "bool residual, str algo) -> Tensor");
+  m.def("conv_chain(Tensor[] tensors, int[] steps, int[] results, str[] names) -> Tensor[]");
   m.def("conv_grad_input(Tensor grad_y, Tensor w, Tensor? bias, SymInt[] x_size, " TORCHCONV_GEOMETRY);
   m.def("conv_grad_weight(Tensor x, Tensor grad_y, SymInt[] w_size, " TORCHCONV_GEOMETRY);
   m.def("unfold(Tensor x, int[] kernel_size, int[] stride, SymInt[] padding, int[] dilation) -> Tensor");
@@ -264,6 +275,7 @@ STABLE_TORCH_LIBRARY(torchconv, m) {
 static void add_kernels(torch::stable::detail::StableLibrary& m) {
   m.impl("conv_fwd", TORCH_BOX(&torchconv::conv_fwd));
   m.impl("conv_fused", TORCH_BOX(&torchconv::conv_fused));
+  m.impl("conv_chain", TORCH_BOX(&torchconv::conv_chain));
   m.impl("conv_pack", TORCH_BOX(&torchconv::conv_pack));
   m.impl("conv_grad_input", TORCH_BOX(&torchconv::conv_grad_input));
   m.impl("conv_grad_weight", TORCH_BOX(&torchconv::conv_grad_weight));

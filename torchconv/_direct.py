@@ -15,7 +15,7 @@ from torch.compiler import is_compiling
 
 _C = torch._C
 OPERATORS = (
-    "conv_fwd", "conv_fused", "conv_grad_input", "conv_grad_weight", "unfold", "fold", "gemm",
+    "conv_fwd", "conv_fused", "conv_chain", "conv_grad_input", "conv_grad_weight", "unfold", "fold", "gemm",
     "max_pool", "adaptive_max_pool", "max_pool_grad", "max_pool_gather",
     "avg_pool", "avg_pool_grad", "adaptive_avg_pool", "adaptive_avg_pool_grad", "channel_shuffle",
 )  # fmt: skip
@@ -27,6 +27,7 @@ class Kernels:
 
     conv_fwd: Callable[..., Tensor]
     conv_fused: Callable[..., Tensor]
+    conv_chain: Callable[..., list[Tensor]]
     conv_grad_input: Callable[..., Tensor]
     conv_grad_weight: Callable[..., Tensor]
 
@@ -56,9 +57,9 @@ def _by_keys() -> dict[int, Kernels]:
 _KERNELS = _by_keys()
 
 
-def kernels_for(tensors: tuple[Tensor | None, ...]) -> Kernels | None:
-    """The kernels to call on these tensors, or None if the call has to go through the dispatcher or a transform."""
-    if (
+def transformed() -> bool:
+    """Whether a mode or a transform is active that changes what an operator does, or wants to see each."""
+    return (
         is_compiling()
         or _C._is_any_autocast_enabled()
         or _C._are_functorch_transforms_active()
@@ -66,9 +67,11 @@ def kernels_for(tensors: tuple[Tensor | None, ...]) -> Kernels | None:
         or _C._len_torch_dispatch_stack() > 0
         or _C._len_torch_function_stack() > 0
         or _C._get_tracing_state() is not None
-        or profiler._is_profiler_enabled
-    ):
-        return None
+    )
+
+
+def kernels_of(tensors: tuple[Tensor | None, ...]) -> Kernels | None:
+    """The kernels for tensors that are all plain and on one kind of device, or None."""
     kernels = None
     for t in tensors:
         if t is not None:
@@ -76,3 +79,8 @@ def kernels_for(tensors: tuple[Tensor | None, ...]) -> Kernels | None:
             if kernels is None:
                 return None
     return kernels
+
+
+def kernels_for(tensors: tuple[Tensor | None, ...]) -> Kernels | None:
+    """The kernels to call on these tensors, or None if the call has to go through the dispatcher or a transform."""
+    return None if transformed() or profiler._is_profiler_enabled else kernels_of(tensors)

@@ -98,6 +98,17 @@ def conv_fused(
     return y
 
 
+@register_fake("torchconv::conv_chain")
+def conv_chain(tensors: list[Tensor], steps: Ints, results: Ints, names: list[str]) -> list[Tensor]:
+    values: list[Tensor] = list(tensors)
+    for i, (activation, algo) in enumerate(zip(names[::2], names[1::2], strict=True)):
+        x, w, bias, residual, pack, *geometry = steps[14 * i : 14 * (i + 1)]
+        optional = [None if n < 0 else values[n] for n in (bias, residual, pack)]
+        windows = geometry[:2], geometry[2:6], geometry[6:8], geometry[8]
+        values.append(conv_fused(values[x], values[w], *optional, *windows, activation, algo))
+    return [values[n] for n in results]
+
+
 @register_fake("torchconv::conv_grad_input")
 def conv_grad_input(
     grad_y: Tensor, w: Tensor, bias: Tensor | None, x_size: Ints,

@@ -360,12 +360,23 @@ class Fuser:
         nodes = list(self.traced.graph.nodes)
         called = [m for n in nodes if (m := self._submodule(n)) is not None]
         own = any(not type(m).__module__.startswith(("torch.nn.", "torchconv.nn.")) for m in called)
-        asks = any(n.target in _ASK_FOR_FORMAT for n in nodes)
+        asks = any(n.target in _ASK_FOR_FORMAT and not self._views_pixels(n) for n in nodes)
         written_over = any(x.op == "placeholder" for n in nodes for x in self._changes(n))
         takers = [u for n in nodes if n.op == "placeholder" for u in n.users]
         return (
             not own and not asks and not written_over and any(isinstance(self._submodule(n), FusedConv) for n in takers)
         )
+
+    def _views_pixels(self, node: Node) -> bool:
+        """Whether a node is a view of images of one pixel, which lie alike in both formats."""
+        pooled = node.args[0] if node.target == "view" else None
+        if not isinstance(pooled, Node):
+            return False
+        module = self._submodule(pooled)
+        if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)):
+            return module.output_size in (1, (1, 1))
+        sizes = (*pooled.args[1:2], pooled.kwargs.get("output_size"))
+        return pooled.target in (F.adaptive_avg_pool2d, F.adaptive_max_pool2d) and any(n in (1, (1, 1)) for n in sizes)
 
     def _submodule(self, node: Node) -> nn.Module | None:
         return self.traced.get_submodule(str(node.target)) if node.op == "call_module" else None

@@ -52,12 +52,16 @@ def unfused(
     return activation_function(activation)(y if residual is None else y + residual)
 
 
-def _refuse(*_: Any) -> Any:
-    raise TorchconvError(
-        "conv_fused: expected to be called as torchconv.ops.conv_fused where a gradient is wanted, "
-        "got torch.ops.torchconv.conv_fused, which has none"
-    )
+def _refusal(operator: str, way: str) -> Callable[..., Any]:
+    def refuse(*_: Any) -> Any:
+        raise TorchconvError(
+            f"{operator}: expected to be called {way} where a gradient is wanted, "
+            f"got torch.ops.torchconv.{operator}, which has none"
+        )
+
+    return refuse
 
 
-torch.library.register_autograd("torchconv::conv_fused", _refuse)
+torch.library.register_autograd("torchconv::conv_fused", _refusal("conv_fused", "as torchconv.ops.conv_fused"))
+torch.library.register_autograd("torchconv::conv_chain", _refusal("conv_chain", "through a frozen model"))
 _autocast.register(torch.ops.torchconv.conv_fused.default, 4)

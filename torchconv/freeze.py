@@ -12,6 +12,8 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
+from torchconv._chain import Chained
+from torchconv._direct import transformed
 from torchconv._fuse import CHOOSES_FORMATS, IN_PLACE, Fuser, altered
 from torchconv._text import Printable
 from torchconv.convert import convert, revert
@@ -67,15 +69,30 @@ class Frozen(torch.nn.Module):
         self.torchconv_report = report
         self.training = False
         self._chooses_formats = bool(getattr(model, "meta", {}).get(CHOOSES_FORMATS))
+        self._chained: Chained | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
+        model = self._to_call()
         # A tensor under vmap cannot say how it lies.
         chooses = self._chooses_formats and not torch._C._are_functorch_transforms_active()
         images = [x for x in pytree.tree_leaves((args, kwargs)) if _is_image(x)] if chooses else []
         if not images or _lies_in(torch.channels_last, images[0]):
-            return self.model(*args, **kwargs)
+            return model(*args, **kwargs)
         args, kwargs = pytree.tree_map_only(Tensor, _in_channels_last, (args, kwargs))
-        return pytree.tree_map_only(Tensor, _in_nchw, self.model(*args, **kwargs))
+        return pytree.tree_map_only(Tensor, _in_nchw, model(*args, **kwargs))
+
+    def _to_call(self) -> torch.nn.Module:
+        """The model, or the same modules with chains of convolutions where nothing wants to see each of them."""
+        model = self.model
+        hooked = model._forward_hooks or model._forward_pre_hooks
+        if transformed() or hooked or not isinstance(model, torch.fx.GraphModule):
+            return model
+        if self._chained is None or not self._chained.holds_for(model):
+            self._chained = Chained(model)
+        return self._chained.model
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_chained": None}
 
     def train(self, mode: bool = True) -> "Frozen":
         if mode:

@@ -10,7 +10,7 @@ from torchconv import _C, _fused, ops, plan
 from torchconv._arguments import Ints, Padding, batched, integer, padding_sides, per_dimension, sides
 from torchconv.errors import TorchconvError, raise_for_conv
 
-_Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
+Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
 # Shapes of the input for which a module remembers its pack. Packs are few: shapes mostly share one.
 _MOST_SHAPES = 64
 _HEADER = 64  # bytes: csrc/pack.cpp
@@ -84,17 +84,22 @@ class FusedConv(torch.nn.Module):
         return y.squeeze(0) if unbatched else y
 
     def _batched(self, x: Tensor, residual: Tensor | None) -> Tensor:
-        w, padding = self.weight, self.padding
-        if isinstance(padding, str):
-            padding = padding_sides(padding, x, w, self.stride, self.dilation)
-        rest = (self.stride, padding, self.dilation, self.groups)
-        algo = plan.default_algo if self.algo == "auto" else self.algo
+        w, rest, algo = self.weight, self._geometry(x), self._algo()
         pack, fits = self._prepared(x, residual, rest, algo)
         if not fits:
             return _fused.unfused(ops.conv_fwd, x, w, self.bias, residual, rest, self.activation, algo)
         return ops.conv_fused(x, w, self.bias, residual, pack, *rest, self.activation, algo)
 
-    def _prepared(self, x: Tensor, residual: Tensor | None, rest: _Geometry, algo: str) -> tuple[Tensor | None, bool]:
+    def _geometry(self, x: Tensor) -> Geometry:
+        padding = self.padding
+        if isinstance(padding, str):
+            padding = padding_sides(padding, x, self.weight, self.stride, self.dilation)
+        return self.stride, padding, self.dilation, self.groups
+
+    def _algo(self) -> str:
+        return plan.default_algo if self.algo == "auto" else self.algo
+
+    def _prepared(self, x: Tensor, residual: Tensor | None, rest: Geometry, algo: str) -> tuple[Tensor | None, bool]:
         """The pack to use, and whether the residual has the size of the result; both remembered by x's size."""
         w = self.weight
         if is_compiling() or w.is_inference() or torch._C._is_any_autocast_enabled() or type(x) is not Tensor:
@@ -114,7 +119,7 @@ class FusedConv(torch.nn.Module):
             self._packs = packs  # a new one, since other threads may be looking through the old
         return found
 
-    def _fits(self, x: Tensor, residual: Tensor | None, rest: _Geometry) -> bool:
+    def _fits(self, x: Tensor, residual: Tensor | None, rest: Geometry) -> bool:
         if not isinstance(residual, Tensor):
             return residual is None
         stride, padding, dilation, _ = rest
