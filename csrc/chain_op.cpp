@@ -48,10 +48,12 @@ class Chain {
   void run() {
     // A copy: rows may look for problems of their own.
     const std::vector<Segment> segments = empty_ ? one_by_one() : segments_of(links_);
-    for (const Segment& segment : segments) {
-      run(segment);
-      for (size_t i = segment.first; i < segment.end; ++i) release(i);
-    }
+    with_team(num_threads(), [&] {
+      for (const Segment& segment : segments) {
+        run(segment);
+        for (size_t i = segment.first; i < segment.end; ++i) release(i);
+      }
+    });
   }
 
   std::vector<Tensor> results(const Sizes& numbers) const {

@@ -22,7 +22,7 @@ def run(program: str, sanitizer: str, *settings: str) -> str:
 
 
 @pytest.mark.parametrize("sanitizer", ["address", "thread"])
-@pytest.mark.parametrize("program", ["rows", "pools"])
+@pytest.mark.parametrize("program", ["rows", "pools", "chains"])
 def test_kernels_are_clean(program, sanitizer, full):
     if sanitizer == "thread" and not full:
         pytest.skip("the thread sanitizer runs with --full")

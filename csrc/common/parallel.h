@@ -11,6 +11,14 @@ int num_threads();
 // Runs body(context, thread) once for each thread in [0, threads), in parallel.
 void run_threads(int threads, void (*body)(void* context, int thread), void* context);
 
+// Runs body(context) on this thread while the others wait in a loop for what it gives to run_threads(): to wake them
+// for each takes longer. One that is still asleep is not waited for (team.h).
+void with_team(int threads, void (*body)(void* context), void* context);
+template <class F>
+void with_team(int threads, const F& f) {
+  with_team(threads, [](void* c) { (*static_cast<const F*>(c))(); }, const_cast<F*>(&f));
+}
+
 // Runs f(task, thread) for every task in [0, tasks). Tasks are taken from a shared counter, so a
 // slow core takes fewer; which thread runs a task must not change its result.
 template <class F>
