@@ -1,6 +1,7 @@
 #include "common/gemm/phases.h"
 #include "common/peak.h"
 #include "im2col/col2im.h"
+#include "im2col/few_channels.h"
 #include "im2col/im2col.h"
 #include "im2col/pixels.h"
 #include "registry.h"
@@ -81,6 +82,7 @@ static double cost_grad_input(const ConvProblem& p) {
 }
 // grad_y is turned, and the sums of a group are stored with the strides of the weights.
 static double cost_grad_weight(const ConvProblem& p) {
+  if (im2col::has_few_channels(p)) return cost(p, im2col::tile_macs_grad_weight(p), 1, 0, 0);
   const Packing packing = packing_of(p);
   const bool nhwc = p.layout == Layout::nhwc;
   const double packed = (nhwc ? 0.06e-9 : 0.26e-9) * packing.patches + (nhwc ? 2.4e-9 : 1.3e-9) * packing.pieces +
