@@ -53,6 +53,14 @@ def bound(bar: dict[str, Any]) -> str:
 def verdict(bar: dict[str, Any], figures: dict[str, Any]) -> dict[str, Any]:
     if "failed" in figures:
         return {"figure": None, "clean": None, "passed": False, "detail": figures["failed"]}
+    if bar["figure"] not in figures and figures.get("not_installed"):
+        missing = ", ".join(figures["not_installed"])
+        return {
+            "figure": None,
+            "clean": None,
+            "passed": False,
+            "detail": f"not measured: make peers installs {missing}",
+        }
     value = figures[bar["figure"]]
     clean = figures.get("clean_samples", {}).get(bar["figure"])  # None: not a time
     if clean == 0:

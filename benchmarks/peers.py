@@ -24,6 +24,7 @@ from torch import Tensor
 from torchconv import ops
 
 Call = Callable[[], Tensor]  # gives y, or something that `as_tensor` makes y of
+OWN_BARS = ("1x1", "dw7x7")  # kinds of layers that are held against one peer
 LARGEST_DIFFERENCE = 1e-3  # relative; a peer that is further off computes something else, or not in float32
 
 
@@ -203,6 +204,7 @@ def compare(s: Shape, peers: list[str], options: Any) -> dict[str, Any]:
         best[peer] = min(timing.seconds, best.get(peer, float("inf")))
     return {
         "layer": s.name,
+        "H": s.H,
         "seconds": best,
         "forms": {form: timing.seconds for (_, form), timing in timings.items()},
         "errors": errors,
@@ -212,12 +214,30 @@ def compare(s: Shape, peers: list[str], options: Any) -> dict[str, Any]:
 
 
 def summary(rows: list[dict[str, Any]], peers: list[str]) -> dict[str, Any]:
-    """Geometric means: above 1 torchconv is faster than the peer."""
-    figures: dict[str, Any] = {peer: geomean([row["ratio"][peer] for row in rows]) for peer in peers}
-    rivals = [min(row["ratio"].values()) for row in rows]
-    figures["best_peer"] = geomean(rivals)
+    """Geometric means: above 1 torchconv is faster than the peer; "others": of the kinds that have no bar of their own.
+
+    "worst" is of maps from 14 to 112, and not a mean.
+    """
+    rivals = {name: {peer: [row["ratio"][peer] for row in of] for peer in peers} for name, of in groups(rows).items()}
+    figures: dict[str, Any] = {}
+    for name, by_peer in rivals.items():
+        start = f"{name}_" if name else ""
+        figures |= {f"{start}{peer}": geomean(ratios) for peer, ratios in by_peer.items()}
+        figures[f"{start}best_peer"] = geomean([min(ratios) for ratios in zip(*by_peer.values(), strict=True)])
+    middling = [row for row in rows if 14 <= row["H"] <= 112] or rows
+    worst = min(middling, key=lambda row: min(row["ratio"].values()))
+    figures["worst"] = min(worst["ratio"].values())
     samples = dict.fromkeys(figures, min(row["clean_samples"] for row in rows))
-    return {**figures, "clean_samples": samples}
+    return {**figures, "worst_is": worst["layer"], "clean_samples": samples}
+
+
+def groups(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """All rows, and those of each kind of layer: how its name begins."""
+    kinds = {row["layer"].partition("_")[0]: [] for row in rows}
+    for row in rows:
+        kinds[row["layer"].partition("_")[0]].append(row)
+    others = [row for kind, of in kinds.items() for row in of if kind not in OWN_BARS]
+    return {"": rows, **kinds, **({"others": others} if others else {})}
 
 
 def table(rows: list[dict[str, Any]], peers: list[str]) -> Table:

@@ -29,6 +29,7 @@ sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS.parent / "tools")]
 import algorithms  # noqa: E402
 import bars  # noqa: E402
 import conv  # noqa: E402
+import errors  # noqa: E402
 import harness  # noqa: E402
 import networks  # noqa: E402
 import peers  # noqa: E402
@@ -79,9 +80,20 @@ def test_no_verdict_from_interrupted_samples():
     assert columns["clean samples"] == ["0", "7"] and columns["figure"] == ["", "3"]
 
 
+ERRORS = {"error": 1e-6, "torchs_error": 4e-6}
+
+
 def test_summary_counts_the_clean_samples_of_each_figure():
     rows = [
-        {"layer": layer, "pass": pass_, "ratio": 2.0, "ratio_nchw": 3.0, "error": 1e-6, "clean_samples": clean}
+        {
+            "layer": layer,
+            "pass": pass_,
+            "ratio": 2.0,
+            "ratio_nchw": 3.0,
+            "error": 1e-6,
+            "torchs_error": 4e-6,
+            "clean_samples": clean,
+        }
         for layer, clean in (("1x1_a", 9), ("stem_b", 4))
         for pass_ in conv.PASSES
     ]
@@ -98,13 +110,22 @@ def test_summary_counts_the_clean_samples_of_each_figure():
 def test_summary_counts_slower_layers():
     ratios = {"fwd": (0.79, 5), "grad_input": (0.94, 5), "grad_weight": (0.96, 5), "backward": (0.5, 5)}
     rows = [
-        {"layer": layer, "pass": pass_, "ratio": ratio, "ratio_nchw": 1.0, "error": error, "clean_samples": clean}
+        {
+            "layer": layer,
+            "pass": pass_,
+            "ratio": ratio,
+            "ratio_nchw": 1.0,
+            "error": error,
+            "torchs_error": 4e-6,
+            "clean_samples": clean,
+        }
         for layer, error in (("a", 1e-6), ("b", 2e-6))
         for pass_, (ratio, clean) in ratios.items()
     ]
     rows[0]["clean_samples"] = 0
     figures = conv.summary(rows)
-    assert figures["slower_percent"] == 60 and figures["much_slower"] == 1 and figures["largest_error"] == 2e-6
+    assert figures["slower_percent"] == 60 and figures["much_slower"] == 1
+    assert figures["largest_error"] == 2e-6 and figures["error_over_torchs"] == 0.5
     assert figures["clean_samples"]["slower_percent"] == 5
 
 
@@ -275,6 +296,8 @@ def test_planner_counts_hits_and_leaves_out_what_was_interrupted():
 
 # Each benchmark at a size that takes seconds.
 SMALL = {
+    "errors.py": "--layers 1 --seed 2",
+    "scaling.py": "--batches 1 2 --samples 1 --limit 0 --threads 1",
     "fused.py": "--shapes depthwise --only at_7 --batch 1 --samples 1 --limit 1",
     "frozen.py": "--model squeezenet1_1 --size 32 --samples 1 --limit 1",
     "conv.py": "--only stem --batch 1 --samples 1 --limit 1",
@@ -289,7 +312,7 @@ SMALL = {
 }
 
 
-OTHER_SHAPES = re.compile("--shapes (depthwise|large_kernels|dense3x3|grouped|phases) ")
+OTHER_SHAPES = re.compile(r"--shapes (depthwise|large_kernels|dense3x3|grouped|phases|peers)\b")
 
 
 @pytest.mark.parametrize("script", {shlex.split(bar["run"])[0]: None for bar in SETTINGS["bars"]})
@@ -298,7 +321,8 @@ def test_benchmark_gives_the_figures_that_bars_name(script):
     runs = [bar for bar in SETTINGS["bars"] if bar["run"].startswith(script) and not OTHER_SHAPES.search(bar["run"])]
     named = {bar["figure"] for bar in runs} | {bar["detail"] for bar in runs if "detail" in bar}
     assert named - set(figures) <= {"pointwise_nchw_geomean"}  # the stem is no 1x1 layer
-    untimed = {"worst_is", "best_rival", "largest_error", "workspace_mib_per_thread", "beyond_operands_mib_per_thread"}
+    untimed = {"best_rival", "largest_error", "error_over_torchs", "most", "least"}
+    untimed |= {"workspace_mib_per_thread", "beyond_operands_mib_per_thread"} | {n for n in named if n.endswith("_is")}
     timed = named & set(figures) - untimed
     assert timed <= set(figures.get("clean_samples", {}))
     if script == "conv.py":
@@ -327,11 +351,35 @@ def test_grouped_shapes_are_the_networks_own_and_give_the_figures_that_bars_name
 def test_peers_give_a_figure_for_each_and_say_which_are_missing():
     figures = json.loads(benchmark("peers.py", *shlex.split(SMALL["peers.py"])))
     assert figures["torch"] > 0 and figures["not_installed"] == []
-    assert set(figures["clean_samples"]) == {"torch", "best_peer"} == set(figures) - {
-        "clean_samples", "not_installed", "layers", "machine"
-    }  # fmt: skip
+    kinds = ("", "up4x4_", "strided4x4_", "others_")
+    named = {f"{kind}{rival}" for kind in kinds for rival in ("torch", "best_peer")} | {"worst"}
+    untimed = {"clean_samples", "not_installed", "layers", "machine", "worst_is"}
+    assert set(figures) - untimed == set(figures["clean_samples"]) <= named
     (layer,) = figures["layers"]
     assert set(layer["seconds"]) == {"torch", "torchconv"} and max(layer["errors"].values()) < 1e-5
+
+
+def test_kinds_of_layers_have_figures_of_their_own():
+    shapes = harness.read_shapes("peers")
+    rows = [
+        {"layer": s.name, "H": s.H, "ratio": {"onnxruntime": ratio, "ncnn": 3.0}, "clean_samples": 5}
+        for s, ratio in zip(shapes, [2.0] * 10 + [4.0] * len(shapes), strict=False)
+    ]
+    figures = peers.summary(rows, ["onnxruntime", "ncnn"])
+    named = {bar["figure"] for bar in SETTINGS["bars"] if bar["run"].startswith("peers.py")}
+    assert named <= set(figures)
+    assert figures["1x1_onnxruntime"] == pytest.approx(2) and figures["others_best_peer"] == pytest.approx(3)
+    assert figures["worst"] == 2 and figures["worst_is"] == shapes[0].name
+    assert bars.verdict({"figure": "worst", "at_least": 1}, {"not_installed": ["ncnn"]})["passed"] is False
+
+
+def test_predicted_errors_are_judged_by_the_worst_rows():
+    cases = {("fft", "fwd", "wide"): 0.4, ("im2col", "fwd", "normal"): 0.8, ("im2col", "fwd", "wide"): 1.2}
+    figures = errors.summary(cases)
+    assert (figures["most"], figures["most_is"]) == (1.2, "im2col fwd wide")
+    assert (figures["least"], figures["least_is"]) == (0.4, "fft fwd wide")
+    assert figures["within_percent"] == pytest.approx(100 / 3)
+    assert set(errors.VALUES) == {"normal", "positive", "wide"} and errors.VALUES["positive"]([9]).min() >= 0
 
 
 def test_a_peer_that_is_not_installed_is_named(monkeypatch, capfd):
@@ -433,5 +481,6 @@ def test_suite_knows_every_network():
 @pytest.mark.parametrize("shapes", ["large_kernels", "dense3x3"])
 def test_shapes_have_a_layer_for_every_figure_that_bars_name(shapes):
     kinds = {s.name.split("_")[0] for s in harness.read_shapes(shapes)}
-    named = {bar["figure"] for bar in SETTINGS["bars"] if shapes in bar["run"]}
+    runs = [bar for bar in SETTINGS["bars"] if shapes in bar["run"] and bar["run"].startswith("conv.py")]
+    named = {bar["figure"] for bar in runs if "geomean" not in bar["figure"]}
     assert kinds <= set(conv.KINDS) and named == {f"{kind}_{pass_}" for kind in kinds for pass_ in ("fwd", "backward")}
