@@ -115,8 +115,9 @@ static __attribute__((noinline)) void multiply_and_store(const TileProduct<S>& p
             {p.op, p.pixels, o, p.outputs, p.depth, p.a, b, p.before, p.past_caches, ahead});
     fetch_results<S, Rows, Chunks>(p, o);
     TileSums<P, Rows, Chunks> sum;
-    p.before ? load_tile<P, Rows, Chunks>(sum, p.before) : zero_tile<P, Rows, Chunks>(sum);
+    zero_tile<P, Rows, Chunks>(sum);
     add_products<P, Rows, Chunks, RowStride>(sum, p.depth, p.a, b, ahead);
+    if (p.before) add_tile<P, Rows, Chunks>(sum, p.before);
     finish_tile<S>(sum, p, o);
   }
 }

@@ -144,13 +144,6 @@ TORCHCONV_INLINE void add_products(TileSums<P, Rows, Chunks>& sum, int64_t depth
 
 // Between a tile of sums and memory, where its rows are kColumns apart.
 template <class P, int Rows, int Chunks, class T = Compute<P>>
-TORCHCONV_INLINE void load_tile(TileSums<P, Rows, Chunks>& sum, const T* c) {
-#pragma GCC unroll 16
-  for (int r = 0; r < Rows; ++r)
-#pragma GCC unroll 4
-    for (int v = 0; v < Chunks * kVectorsPerChunk<P>; ++v) sum[r][v] = load(c + r * kColumns<T> + v * kLanes<P>);
-}
-template <class P, int Rows, int Chunks, class T = Compute<P>>
 TORCHCONV_INLINE void zero_tile(TileSums<P, Rows, Chunks>& sum) {
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
@@ -165,13 +158,25 @@ TORCHCONV_INLINE void store_tile(T* c, const TileSums<P, Rows, Chunks>& sum) {
     for (int v = 0; v < Chunks * kVectorsPerChunk<P>; ++v) store(c + r * kColumns<T> + v * kLanes<P>, sum[r][v]);
 }
 
+// Onto the sums of the blocks of depth before, which are not taken up at the start: the chains of rounded sums are
+// shorter so. Weight gradients of 17,000 pixels err by 5e-7 rather than 2e-6 to 3e-6, 18,000 products 5e-7 rather than
+// 6e-6.
+template <class P, int Rows, int Chunks, class T = Compute<P>>
+TORCHCONV_INLINE void add_tile(TileSums<P, Rows, Chunks>& sum, const T* c) {
+#pragma GCC unroll 16
+  for (int r = 0; r < Rows; ++r)
+#pragma GCC unroll 4
+    for (int v = 0; v < Chunks * kVectorsPerChunk<P>; ++v) sum[r][v] += load(c + r * kColumns<T> + v * kLanes<P>);
+}
+
 // c[r][0..] (rows kColumns apart) = or += sum over depth of a(r, d) * b(d, .).
 template <class P, int Rows, int Chunks, int RowStride>
 static __attribute__((noinline)) void micro(int64_t depth, Chunked<P> a, Chunked<P> b, Compute<P>* c, bool accumulate,
                                             FetchAhead ahead) {
   TileSums<P, Rows, Chunks> sum;
-  accumulate ? load_tile<P, Rows, Chunks>(sum, c) : zero_tile<P, Rows, Chunks>(sum);
+  zero_tile<P, Rows, Chunks>(sum);
   add_products<P, Rows, Chunks, RowStride>(sum, depth, a, b, ahead);
+  if (accumulate) add_tile<P, Rows, Chunks>(sum, c);
   store_tile<P, Rows, Chunks>(c, sum);
 }
 
