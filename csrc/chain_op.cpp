@@ -95,6 +95,8 @@ class Chain {
 
   void add(size_t i, const std::string& activation, const std::string& algo) {
     const Tensor& like = like_ = given(0, 0);
+    if (const Value& given_x = value(i, 0); at(i, 0) < int64_t(given_))
+      check_same("x", given_x.tensor, "x of step 0", like);
     const int64_t* n = steps_.data() + i * kNumbers;
     Value& x = image(i, 0, nullptr);
     const Geometry g{Sizes(n + 5, n + 7), Sizes(n + 7, n + 11), Sizes(n + 11, n + 13), n[13]};

@@ -358,6 +358,63 @@ def test_shapes_come_and_go():
             assert_close(frozen(x), frozen.model(x))
 
 
+class Two(nn.Module):
+    def __init__(self, a, b, forward):
+        super().__init__()
+        self.a, self.b, self.step = a, b, forward
+
+    def forward(self, x, z):
+        return self.step(self, x, z)
+
+
+PIXEL = torch.randn(2, 8, 1, 1)
+TWICE = {
+    "one channel": (
+        nn.Conv2d(8, 1, 5), nn.Conv2d(1, 64, 3, padding=1), lambda m, x, z: m.b(m.a(x).relu()),
+        in_last(8, 8, 5, 5), None,
+    ),
+    "one pixel": (
+        nn.Conv2d(8, 8, 1), nn.Conv2d(8, 8, 1), lambda m, x, z: m.b(x) + m.a(z), PIXEL,
+        torch.empty_strided((2, 8, 1, 1), (8, 1, 8, 8)).normal_(),
+    ),
+    "two dtypes": (
+        nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1).double(), lambda m, x, z: (m.a(x), m.b(z)), torch.randn(1, 3, 5, 5),
+        torch.randn(1, 3, 5, 5, dtype=torch.float64),
+    ),
+    "constants": (
+        torchconv.nn.FusedConv(torch.randn(4, 3, 1, 1)), torchconv.nn.FusedConv(torch.randn(4, 4, 1, 1)),
+        lambda m, x, z: m.b(m.a(x), None) + m.b(m.a(x), 1.0), torch.randn(1, 3, 5, 5), None,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TWICE)
+def test_the_second_call_gives_what_the_first_gives(name):
+    a, b, step, x, z = TWICE[name]
+    frozen = torchconv.freeze(Two(a, b, step))
+    with torch.no_grad():
+        assert_close(frozen(x, z), frozen(x, z), rtol=1e-4, atol=1e-4)
+
+
+def test_forwards_on_instances_and_backward_hooks_are_seen():
+    frozen, x, called = small(), X.clone().requires_grad_(), []
+    assert runs_as_chain(frozen)
+    conv = frozen.model.get_submodule("0")
+    conv.forward = lambda x, residual=None: torch.zeros(2, 8, 10, 10)
+    with torch.no_grad():
+        assert_close(frozen(X), frozen.model(X))
+    del conv.forward
+    frozen.model.register_full_backward_hook(lambda *_: called.append(True))
+    frozen(x).sum().backward()
+    assert called
+
+
+def test_a_frozen_model_within_another_is_traced():
+    inner = torchconv.freeze(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Conv2d(4, 4, 1)))
+    outer = torchconv.freeze(nn.Sequential(inner, nn.Conv2d(4, 2, 1), nn.ReLU()))
+    assert outer.torchconv_report.fused == {"1": "conv + relu"} and not outer.torchconv_report.left_alone
+
+
 STEP = [0, 1, 2, -1, -1, 1, 1, 0, 0, 0, 0, 1, 1, 1]
 OPERANDS = [torch.randn(1, 3, 5, 5), torch.randn(3, 3, 1, 1), torch.randn(3)]
 
@@ -393,6 +450,8 @@ def changed(place, value):
 def test_errors(steps, results, message):
     with pytest.raises(RuntimeError, match=message):
         CONV_CHAIN(OPERANDS, steps, results, ["relu", "auto"])
+    with pytest.raises(RuntimeError, match="x: expected dtype Float as x of step 0 has, got Half"):
+        CONV_CHAIN([*OPERANDS, OPERANDS[0].half()], [*STEP, 3, *STEP[1:]], [4], ["none", "auto"] * 2)
     with pytest.raises(RuntimeError, match="residual: expected the memory format of x"):
         last, square = in_last(1, 3, 5, 5), torch.randn(1, 3, 5, 5)
         first = [0, 2, -1, -1, -1, *STEP[5:]]

@@ -19,8 +19,19 @@ _MOST_SHAPES = 64  # of the inputs, for which a chain remembers what it needs
 
 _hooks = operator.attrgetter("_forward_hooks")
 _pre_hooks = operator.attrgetter("_forward_pre_hooks")
+_backward_hooks = operator.attrgetter("_backward_hooks", "_backward_pre_hooks")
 _version = operator.attrgetter("_version")
 _what_it_computes = operator.attrgetter("stride", "padding", "dilation", "groups", "activation", "algo")
+
+
+def _replaced(module: torch.nn.Module) -> bool:
+    """Whether a forward was put on the instance, or compiled there."""
+    return "forward" in vars(module) or module._compiled_call_impl is not None
+
+
+def looked_at(module: torch.nn.Module) -> bool:
+    """Whether hooks or a forward of its own want a module to be called itself."""
+    return bool(_hooks(module) or _pre_hooks(module) or any(_backward_hooks(module)) or _replaced(module))
 
 
 def _wants_gradients(tensors: Iterable[Tensor | None]) -> bool:
@@ -96,7 +107,7 @@ class Chain(torch.nn.Module):
 
     def _watched(self) -> bool:
         """Whether hooks want to see the convolutions."""
-        own = any(map(_hooks, self.convs)) or any(map(_pre_hooks, self.convs))
+        own = any(map(_hooks, self.convs)) or any(map(_pre_hooks, self.convs)) or any(map(_replaced, self.convs))
         return own or torch_modules._has_any_global_hook()
 
     def _state(self) -> _State | None:
@@ -120,6 +131,13 @@ class Chain(torch.nn.Module):
         formats = (torch.channels_last, torch.contiguous_format)
         images = all(x.dim() == 4 for x in values[:inputs])
         plain = all(kernels_of((m.weight, m.bias)) is not None for m in self.convs)
+        given = [*values[:inputs], *(t for m in self.convs for t in (m.weight, m.bias) if t is not None)]
+        # Of one pixel or one channel a tensor lies in both formats, and who reads it decides in which.
+        in_both = any(
+            all(t.is_contiguous(memory_format=f) for f in formats) for t in values if t.dim() == 4 and t.numel()
+        )
+        if in_both or len({t.dtype for t in given}) > 1:
+            return None
         if (
             not plain
             or not images
@@ -176,12 +194,16 @@ def _owned(model: GraphModule, target: str) -> tuple[torch.nn.Module, str, Any]:
     return module, name, getattr(module, name)
 
 
+def _takes_nodes_alone(node: Node) -> bool:
+    return not node.kwargs and all(isinstance(a, Node) for a in node.args)
+
+
 def _runs(model: GraphModule) -> Iterator[list[Node]]:
     """The nodes in their order: those of 2-D FusedConvs that follow each other together, all others alone."""
     run: list[Node] = []
     for node in model.graph.nodes:
         part = model.get_submodule(str(node.target)) if node.op == "call_module" else None
-        if type(part) is FusedConv and part.weight.dim() == 4 and not node.kwargs:
+        if type(part) is FusedConv and part.weight.dim() == 4 and _takes_nodes_alone(node):
             run.append(node)
             continue
         if run:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 from torch.utils import _pytree as pytree
 
-from torchconv._chain import Chained
+from torchconv._chain import Chained, looked_at
 from torchconv._direct import transformed
 from torchconv._fuse import CHOOSES_FORMATS, IN_PLACE, Fuser, altered
 from torchconv._text import Printable
@@ -72,7 +72,8 @@ class Frozen(torch.nn.Module):
         self._chained: Chained | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        model = self._to_call()
+        traced = any(isinstance(x, torch.fx.Proxy) for x in pytree.tree_leaves((args, kwargs)))
+        model = self.model if traced else self._to_call()
         # A tensor under vmap cannot say how it lies.
         chooses = self._chooses_formats and not torch._C._are_functorch_transforms_active()
         images = [x for x in pytree.tree_leaves((args, kwargs)) if _is_image(x)] if chooses else []
@@ -84,8 +85,7 @@ class Frozen(torch.nn.Module):
     def _to_call(self) -> torch.nn.Module:
         """The model, or the same modules with chains of convolutions where nothing wants to see each of them."""
         model = self.model
-        hooked = model._forward_hooks or model._forward_pre_hooks
-        if transformed() or hooked or not isinstance(model, torch.fx.GraphModule):
+        if transformed() or looked_at(model) or not isinstance(model, torch.fx.GraphModule):
             return model
         if self._chained is None or not self._chained.holds_for(model):
             self._chained = Chained(model)

@@ -39,6 +39,7 @@ class Team {
 
   // By all others, until they are dismissed.
   void follow() {
+    if (dismissed_.load(std::memory_order_acquire)) return;  // the leader itself, where one thread does all
     if (sched_getcpu() == leaders_core_) leave_core();
     present_.fetch_add(1, std::memory_order_relaxed);
     for (int turn = 0; !dismissed_.load(std::memory_order_acquire);)
