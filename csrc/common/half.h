@@ -87,4 +87,10 @@ auto dispatch_dtype(DType dtype, const F& f) {
                                : f(bf16());
 }
 
+// The same of those that are summed as they are stored: float or double.
+template <class F>
+auto dispatch_wide(DType dtype, const F& f) {
+  return dtype == DType::f64 ? f(double()) : f(float());
+}
+
 }  // namespace torchconv

@@ -9,27 +9,21 @@
 
 namespace torchconv::im2col {
 
-// has_few_channels() lets float and double pass.
-template <class F>
-static auto dispatch_whole(DType dtype, const F& f) {
-  return dtype == DType::f64 ? f(double()) : f(float());
-}
-
 void run_few_channels(const ConvProblem& p, const void* x, const void* grad_y, void* grad_w, void* workspace) {
-  dispatch_whole(p.dtype, [&](auto t) {
+  dispatch_wide(p.dtype, [&](auto t) {
     using T = decltype(t);
     TORCHCONV_DISPATCH_ISA(p.isa, run_few_channels, p, (const T*)x, (const T*)grad_y, (T*)grad_w, (T*)workspace);
   });
 }
 
 int64_t few_channels_workspace(const ConvProblem& p) {
-  return dispatch_whole(p.dtype,
-                        [&](auto t) { return TORCHCONV_DISPATCH_ISA(p.isa, few_channels_workspace<decltype(t)>, p); });
+  return dispatch_wide(p.dtype,
+                       [&](auto t) { return TORCHCONV_DISPATCH_ISA(p.isa, few_channels_workspace<decltype(t)>, p); });
 }
 
 double few_channels_tile_macs(const ConvProblem& p) {
-  return dispatch_whole(p.dtype,
-                        [&](auto t) { return TORCHCONV_DISPATCH_ISA(p.isa, few_channels_tile_macs<decltype(t)>, p); });
+  return dispatch_wide(p.dtype,
+                       [&](auto t) { return TORCHCONV_DISPATCH_ISA(p.isa, few_channels_tile_macs<decltype(t)>, p); });
 }
 
 }  // namespace torchconv::im2col

@@ -14,12 +14,6 @@ enum Operand { kBlock11, kBlock12, kBlock21, kBlock22, kSum1, kSum2, kSum3, kSum
 constexpr Operand kLeft[7] = {kBlock11, kBlock12, kSum4, kBlock22, kSum1, kSum2, kSum3};
 constexpr Operand kRight[7] = {kBlock11, kBlock21, kBlock22, kSum4, kSum1, kSum2, kSum3};
 
-// f of a value of the type that is stored and summed in: float or double.
-template <class F>
-auto dispatch_wide(DType dtype, const F& f) {
-  return dtype == DType::f64 ? f(double()) : f(float());
-}
-
 // The halves of a size n are [0, half) and [n - half, n): of an odd one, both have the element in the middle.
 inline int64_t half_of(int64_t n) { return (n + 1) / 2; }
 inline int64_t shared_by_halves(int64_t n) { return n % 2; }
