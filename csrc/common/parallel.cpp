@@ -16,10 +16,19 @@ void run_threads(int threads, void (*body)(void*, int), void* context) {
 void with_team(int threads, void (*body)(void*), void* context) {
   if (team) return body(context);
   Team own(threads);
+  std::exception_ptr failed;  // around torch, which would add its words to an error that crosses it
+  const auto lead_or_keep = [&] {
+    try {
+      lead(own, body, context);
+    } catch (...) {
+      failed = std::current_exception();
+    }
+  };
   // A pool that has one thread for all of them begins with 0.
   torch::stable::parallel_for(0, threads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t t = begin; t < end; ++t) t == 0 ? lead(own, body, context) : own.follow();
+    for (int64_t t = begin; t < end; ++t) t == 0 ? lead_or_keep() : own.follow();
   });
+  if (failed) std::rethrow_exception(failed);
 }
 
 }  // namespace torchconv
