@@ -9,6 +9,7 @@
 #include "common/error.h"
 #include "common/recent.h"
 #include "log.h"
+#include "plans.h"
 
 namespace torchconv {
 namespace {
@@ -130,6 +131,7 @@ Segment segment_from(size_t first, const std::vector<Link>& chain) {
     Segment longer{first, i + 2, ranges_for(chain[i + 1].p), 0, {}, 0, 0};
     longer.rows = rows_that_fit(longer, chain);
     if (weights > kWeights || !longer.rows || !lay_out(longer, chain)) break;
+    if (chain[i + 1].p.threads * longer.thread_bytes > workspace_limit()) break;
     found = longer;
   }
   return found;
@@ -158,7 +160,8 @@ std::string describe(const Segment& s, const std::vector<Link>& chain) {
 }
 
 const std::vector<Segment>& segments_of(const std::vector<Link>& chain) {
-  std::string key;
+  const int64_t limit = workspace_limit();
+  std::string key((const char*)&limit, sizeof limit);
   for (const Link& link : chain) {
     key.append((const char*)&link.p, sizeof link.p).append((const char*)&link.row, sizeof link.row);
     key.push_back(link.to_next_alone);

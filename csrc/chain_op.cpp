@@ -16,7 +16,8 @@ namespace {
 constexpr size_t kNumbers = 14;
 
 struct Value {
-  Tensor tensor;  // none yet for what a step makes, and never for what stays between two links of a segment
+  Tensor given;  // none for what a step makes
+  Tensor image;  // dense; none for what stays between two links of a segment
   Sizes size;
   MemoryFormat format;
   size_t uses, last_use;  // as x or residual, by a step; a result of the chain is used for ever
@@ -32,7 +33,7 @@ class Chain {
     TORCHCONV_CHECK(count && names.size() == 2 * count && steps.size() == kNumbers * count, "steps: expected ",
                     kNumbers, " numbers and 2 names for each step, got ", steps.size(), " and ", names.size());
     values_.reserve(given_ + count);
-    for (const Tensor& t : tensors) values_.push_back({t, {}, MemoryFormat::Contiguous, 0, 0, false});
+    for (const Tensor& t : tensors) values_.push_back({t, {}, {}, MemoryFormat::Contiguous, 0, 0, false});
     for (size_t i = 0; i < count; ++i) add(i, names[2 * i], names[2 * i + 1]);
     for (int64_t r : results) {
       TORCHCONV_CHECK(r >= int64_t(given_) && r < int64_t(values_.size()), "results: expected results of steps, ",
@@ -58,7 +59,7 @@ class Chain {
 
   std::vector<Tensor> results(const Sizes& numbers) const {
     std::vector<Tensor> found;
-    for (int64_t n : numbers) found.push_back(values_[size_t(n)].tensor);
+    for (int64_t n : numbers) found.push_back(values_[size_t(n)].image);
     return found;
   }
 
@@ -75,7 +76,7 @@ class Chain {
     const Value& v = value(step, place);
     TORCHCONV_CHECK(at(step, place) < int64_t(given_), "steps: expected in place ", place, " of step ", step,
                     " a tensor that was given, got the result of a step");
-    return v.tensor;
+    return v.given;
   }
   std::optional<Tensor> given_or_none(size_t step, size_t place) {
     return at(step, place) < 0 ? std::optional<Tensor>() : given(step, place);
@@ -85,26 +86,25 @@ class Chain {
   Value& image(size_t step, size_t place, const MemoryFormat* format) {
     Value& v = value(step, place);
     if (at(step, place) < int64_t(given_) && v.size.empty()) {
-      v.size = sizes_of(v.tensor);
-      v.format = format ? *format : format_of(v.tensor);
-      v.tensor = make_dense(v.tensor, v.format);
+      v.size = sizes_of(v.given);
+      v.format = format ? *format : format_of(v.given);
+      v.image = make_dense(v.given, v.format);
     }
     ++v.uses, v.last_use = step;
     return v;
   }
 
   void add(size_t i, const std::string& activation, const std::string& algo) {
-    const Tensor& like = like_ = given(0, 0);
-    if (const Value& given_x = value(i, 0); at(i, 0) < int64_t(given_))
-      check_same("x", given_x.tensor, "x of step 0", like);
+    const Tensor& like = given(0, 0);
     const int64_t* n = steps_.data() + i * kNumbers;
+    if (n[0] < int64_t(given_)) check_same("x", given(i, 0), "x of step 0", like);
     Value& x = image(i, 0, nullptr);
     const Geometry g{Sizes(n + 5, n + 7), Sizes(n + 7, n + 11), Sizes(n + 11, n + 13), n[13]};
     auto [y_size, format, p] = check_forward(like, x.size, x.format, given(i, 1), g);
     const bool residual = n[3] >= 0;
     if (residual) {
       const Value& r = image(i, 3, &format);
-      if (at(i, 3) < int64_t(given_)) check_same("residual", r.tensor, "x", like);
+      if (n[3] < int64_t(given_)) check_same("residual", r.given, "x", like);
       check_residual(r.size, y_size);
       TORCHCONV_CHECK(r.format == format, "residual: expected the memory format of x, got another");
     }
@@ -115,7 +115,7 @@ class Chain {
     links_.push_back({p, row, false});
     operands_.push_back({nullptr, pack ? weights_in(*pack) : given(i, 1).const_data_ptr(), data_or_null(biases_[i]),
                          nullptr, nullptr, nullptr});
-    values_.push_back({Tensor(), std::move(y_size), format, 0, i, false});
+    values_.push_back({Tensor(), Tensor(), std::move(y_size), format, 0, i, false});
   }
 
   std::vector<Segment> one_by_one() const {
@@ -125,12 +125,13 @@ class Chain {
   }
 
   void run(const Segment& s) {
+    const Tensor& like = given(0, 0);
     Value& y = values_[given_ + s.end - 1];
-    y.tensor = allocate(y.size, y.format, like_);
-    operands_[s.first].a = value(s.first, 0).tensor.const_data_ptr();
-    operands_[s.end - 1].out = y.tensor.mutable_data_ptr();
+    y.image = allocate(y.size, y.format, like);
+    operands_[s.first].a = value(s.first, 0).image.const_data_ptr();
+    operands_[s.end - 1].out = y.image.mutable_data_ptr();
     for (size_t i = s.first; i < s.end; ++i)
-      if (at(i, 3) >= 0) operands_[i].residual = value(i, 3).tensor.const_data_ptr();
+      if (at(i, 3) >= 0) operands_[i].residual = value(i, 3).image.const_data_ptr();
     const Link& first = links_[s.first];
     const ProfiledRange range([&] {
       if (s.links() > 1) return describe(s, links_);
@@ -139,10 +140,10 @@ class Chain {
                   to_string(w));
     });
     if (s.links() > 1) {
-      const Workspace workspace(first.p.threads * s.thread_bytes, like_);
+      const Workspace workspace(first.p.threads * s.thread_bytes, like);
       run_segment(s, links_, operands_, workspace.data());
     } else if (first.row) {
-      const Workspace workspace(first.row->workspace(first.p), like_);
+      const Workspace workspace(first.row->workspace(first.p), like);
       operands_[s.first].workspace = workspace.data();
       first.row->run(first.p, operands_[s.first]);
     }
@@ -153,12 +154,11 @@ class Chain {
     for (size_t place : {size_t(0), size_t(3)}) {
       if (at(step, place) < 0) continue;
       Value& v = value(step, place);
-      if (v.last_use == step && !v.result) v.tensor = Tensor();
+      if (v.last_use == step && !v.result) v.image = Tensor();
     }
   }
 
   size_t given_;
-  Tensor like_;  // has the dtype and the device of all
   Sizes steps_;
   std::vector<Value> values_;
   std::vector<std::optional<Tensor>> biases_;

@@ -146,6 +146,12 @@ def test_what_runs_depth_first():
     check(Inverted(16, 96), torch.randn(2, 16, 112, 112), strips=1)  # freeze has it in channels_last
 
 
+def test_strips_keep_to_the_limit_of_workspaces():
+    torch.set_num_threads(2)
+    torchconv.set_workspace_limit(1 << 18)
+    check(Inverted(16, 96), in_last(2, 16, 112, 112), strips=0)
+
+
 class Branches(nn.Module):
     """Results that are used twice, out of order, and outside of the row."""
 
@@ -427,6 +433,22 @@ def test_operator_keeps_torchs_contract():
     y, kept = CONV_CHAIN(*arguments)
     assert_close(kept, first)
     assert_close(y, ops.conv_fwd(first, OPERANDS[1], None, [1, 1], [0] * 4, [1, 1], 1, "auto") + OPERANDS[0])
+
+
+def test_an_input_that_is_also_a_weight_later():
+    x, square = torch.randn(1, 3, 5, 5), torch.randn(3, 3, 2, 1)[:, :, ::2]
+    y = CONV_CHAIN(
+        [x, square], [1, 1, *STEP[3:4] * 3, *STEP[5:], 0, 1, *STEP[3:4] * 3, *STEP[5:]], [2, 3], ["none", "auto"] * 2
+    )
+    for found, of in zip(y, (square, x), strict=True):
+        assert_close(found, torch.conv2d(of, square))
+
+
+def test_a_lack_of_memory_is_told_as_it_is():
+    w = torch.ones(1, 1, 1, 1)
+    huge = [0, 1, -1, -1, -1, 1, 1, *[2**23] * 4, 1, 1, 1]
+    with pytest.raises(RuntimeError, match=r"^torchconv: memory: expected room"):
+        CONV_CHAIN([w, w], huge, [2], ["none", "im2col"])
 
 
 def changed(place, value):

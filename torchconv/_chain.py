@@ -38,6 +38,16 @@ def _wants_gradients(tensors: Iterable[Tensor | None]) -> bool:
     return torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in tensors)
 
 
+def _lie_alike(images: list[Tensor]) -> bool:
+    """Whether all are dense in the same format and in no other.
+
+    Of one pixel or one channel an image lies in both, and who reads it decides in which.
+    """
+    formats = (torch.channels_last, torch.contiguous_format)
+    found = {tuple(x.is_contiguous(memory_format=f) for f in formats) for x in images}
+    return found in ({(True, False)}, {(False, True)})
+
+
 class _Prepared(NamedTuple):
     """What conv_chain takes beside the inputs: csrc/chain_op.cpp."""
 
@@ -128,21 +138,9 @@ class Chain(torch.nn.Module):
 
     def _prepare(self, values: list[Tensor], inputs: int) -> _Prepared | None:
         """None where conv_chain takes no such inputs, or a residual has another size than its result."""
-        formats = (torch.channels_last, torch.contiguous_format)
-        images = all(x.dim() == 4 for x in values[:inputs])
-        plain = all(kernels_of((m.weight, m.bias)) is not None for m in self.convs)
-        given = [*values[:inputs], *(t for m in self.convs for t in (m.weight, m.bias) if t is not None)]
-        # Of one pixel or one channel a tensor lies in both formats, and who reads it decides in which.
-        in_both = any(
-            all(t.is_contiguous(memory_format=f) for f in formats) for t in values if t.dim() == 4 and t.numel()
-        )
-        if in_both or len({t.dtype for t in given}) > 1:
-            return None
-        if (
-            not plain
-            or not images
-            or not any(all(x.is_contiguous(memory_format=f) for x in values[:inputs]) for f in formats)
-        ):
+        parameters = tuple(t for m in self.convs for t in (m.weight, m.bias) if t is not None)
+        plain = all(x.dim() == 4 for x in values) and kernels_of(parameters) is not None
+        if not plain or len({t.dtype for t in (*values, *parameters)}) > 1 or not _lie_alike(values):
             return None
         tensors: list[Tensor] = []
         steps: list[list[int]] = []

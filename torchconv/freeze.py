@@ -72,11 +72,11 @@ class Frozen(torch.nn.Module):
         self._chained: Chained | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        traced = any(isinstance(x, torch.fx.Proxy) for x in pytree.tree_leaves((args, kwargs)))
-        model = self.model if traced else self._to_call()
+        inputs = pytree.tree_leaves((args, kwargs))
+        model = self.model if any(isinstance(x, torch.fx.Proxy) for x in inputs) else self._to_call()
         # A tensor under vmap cannot say how it lies.
         chooses = self._chooses_formats and not torch._C._are_functorch_transforms_active()
-        images = [x for x in pytree.tree_leaves((args, kwargs)) if _is_image(x)] if chooses else []
+        images = [x for x in inputs if _is_image(x)] if chooses else []
         if not images or _lies_in(torch.channels_last, images[0]):
             return model(*args, **kwargs)
         args, kwargs = pytree.tree_map_only(Tensor, _in_channels_last, (args, kwargs))
