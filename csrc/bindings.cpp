@@ -34,7 +34,7 @@ static ConvProblem problem_from(const std::string& pass, const Sizes& x, const S
   ConvProblem p = make_problem(parse_enum("pass", pass, {Pass::fwd, Pass::grad_input, Pass::grad_weight}), x, w,
                                conv_output_size(x, w, g), g);
   p.dtype = parse_enum("dtype", dtype, {DType::f32, DType::f64, DType::f16, DType::bf16});
-  p.layout = parse_enum("layout", layout, {Layout::nchw, Layout::nhwc});
+  p.layout = layout_to_compute(p, parse_enum("layout", layout, {Layout::nchw, Layout::nhwc}));
   p.device = parse_enum("device", device, {Device::cpu, Device::cuda});
   p.isa = current_isa();
   p.threads = threads > 0 ? threads : num_threads();

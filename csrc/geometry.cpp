@@ -96,6 +96,12 @@ ConvProblem make_problem(Pass pass, const Sizes& x, const Sizes& w, const Sizes&
   return p;
 }
 
+Layout layout_to_compute(const ConvProblem& p, Layout layout) {
+  const bool single = p.D * p.H * p.W == 1 && p.O * p.P * p.Q == 1;
+  const bool single_w = p.T * p.R * p.S == 1 || p.pass != Pass::grad_weight;
+  return single && single_w ? Layout::nhwc : layout;
+}
+
 ConvProblem make_unfold_problem(const char* x_name, const Sizes& x, const Sizes& kernel_size, const Geometry& g) {
   TORCHCONV_CHECK(x.size() == 4, x_name, ": expected [N, C, H, W], got ", to_string(x));
   check_window(2, g);

@@ -78,7 +78,7 @@ Forward check_forward(const Tensor& like, const Sizes& x_size, MemoryFormat form
   check_same("w", w, "x", like);
   Sizes y_size = conv_output_size(x_size, sizes_of(w), g);
   ConvProblem p = make_problem(Pass::fwd, x_size, sizes_of(w), y_size, g);
-  p.layout = layout_of(format);
+  p.layout = layout_to_compute(p, layout_of(format));
   set_weight_strides(p, w);
   set_circumstances(p, like);
   return {std::move(y_size), format, p};
@@ -156,7 +156,7 @@ Tensor conv_grad_input(const Tensor& grad_y, const Tensor& w, const std::optiona
   const Tensor grad_x = allocate(x_size, format, grad_y), dense = make_dense(grad_y, format);
   const auto b = dense_bias(bias);
   ConvProblem p = make_problem(Pass::grad_input, x_size, w_size, y_size, g);
-  p.layout = layout_of(format);
+  p.layout = layout_to_compute(p, layout_of(format));
   set_weight_strides(p, w);
   if (grad_x.numel())
     run(p, grad_y, w, {dense.const_data_ptr(), w.const_data_ptr(), data_or_null(b), grad_x.mutable_data_ptr(), nullptr},
@@ -177,7 +177,7 @@ Tensor conv_grad_weight(const Tensor& x, const Tensor& grad_y, Sizes w_size, Siz
   const Tensor grad_w = allocate(w_size, format, x), dense_x = make_dense(x, format),
                dense_y = make_dense(grad_y, format);
   ConvProblem p = make_problem(Pass::grad_weight, x_size, w_size, y_size, g);
-  p.layout = layout_of(format);
+  p.layout = layout_to_compute(p, layout_of(format));
   set_weight_strides(p, grad_w);
   if (grad_w.numel())
     run(p, x, grad_y, {dense_x.const_data_ptr(), dense_y.const_data_ptr(), nullptr, grad_w.mutable_data_ptr(), nullptr},

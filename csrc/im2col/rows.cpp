@@ -4,6 +4,7 @@
 #include "common/peak.h"
 #include "im2col/col2im.h"
 #include "im2col/few_channels.h"
+#include "im2col/few_pixels.h"
 #include "im2col/im2col.h"
 #include "im2col/pixels.h"
 #include "registry.h"
@@ -44,6 +45,7 @@ static void add_patches(const ConvProblem& p, const Gather& g, Packing& packing)
 
 static Packing packing_of(const ConvProblem& p) {
   Packing packing;
+  if (im2col::takes_few_pixels(p)) return packing;
   if (p.pass == Pass::grad_input && im2col::scatters(p))  // columns are added up instead, which takes 6 times as long
     packing.patches = 6 * double(p.N) * double(p.O * p.P * p.Q) * double(p.T * p.R * p.S) * double(p.C);
   else if (p.pass == Pass::grad_input)
@@ -84,7 +86,8 @@ static double cost_grad_input(const ConvProblem& p) {
 }
 // grad_y is turned, and the sums of a group are stored with the strides of the weights.
 static double cost_grad_weight(const ConvProblem& p) {
-  if (im2col::has_few_channels(p)) return cost(p, im2col::tile_macs_grad_weight(p), 1, 0, 0);
+  if (im2col::has_few_channels(p) || im2col::takes_few_pixels(p))
+    return cost(p, im2col::tile_macs_grad_weight(p), 1, 0, 0);
   const Packing packing = packing_of(p);
   const bool nhwc = p.layout == Layout::nhwc;
   const double packed = (nhwc ? 0.06e-9 : 0.26e-9) * packing.patches + (nhwc ? 2.4e-9 : 1.3e-9) * packing.pieces +
