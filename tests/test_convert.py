@@ -386,7 +386,7 @@ def replaced_forward():
         (lambda: torch.jit.trace(nn.Conv2d(1, 1, 1), torch.ones(1, 1, 2, 2)), "compiled by TorchScript"),
         (replaced_forward, "its forward was replaced on the instance"),
         (lambda: LazyPadded(3, 4), "uninitialised subclass"),
-        (lambda: nn.Linear(3, 4), "not a convolution"),
+        (lambda: nn.Bilinear(3, 4, 5), "not a convolution"),
     ],
 )
 def test_left_alone(make, reason):

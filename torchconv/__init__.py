@@ -15,6 +15,7 @@ from torchconv.functional import (
     conv_transpose3d,
     fold,
     gemm,
+    linear,
     unfold,
 )
 from torchconv.memory import idle_memory, set_idle_memory_limit
@@ -72,6 +73,7 @@ __all__ = [
     "freeze",
     "gemm",
     "idle_memory",
+    "linear",
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",

@@ -1,5 +1,6 @@
 """From the forms in which people write a convolution's arguments to the one form that the operators take."""
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +21,11 @@ def batched(x: Tensor, d: int) -> Tensor:
     if x.dim() == d + 1:
         return x.unsqueeze(0)
     raise TorchconvError(f"x: expected {d + 2} dimensions, or {d + 1} without a batch, got size {list(x.shape)}")
+
+
+def single_pixels(x: Tensor) -> Tensor:
+    """x [..., C], which a linear layer takes, as images of one pixel."""
+    return x.reshape(math.prod(x.shape[:-1]), x.shape[-1], 1, 1)
 
 
 def integer(name: str, value: Any, whole: Any, expected: str) -> Any:

@@ -14,9 +14,11 @@ from torch.fx import GraphModule, Node
 from torch.nn.utils import parametrize
 
 from torchconv.nn.fused import FusedConv, FusedLinear
+from torchconv.nn.linear import Linear
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
 TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+LINEAR = (nn.Linear, Linear)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 # At inference they pass their input on.
 NOTHING = (nn.Identity, nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -68,7 +70,7 @@ class Fuser:
                 self._fuse(node)
             elif node.op == "call_module" and isinstance(self._module(node), TRANSPOSED):
                 self._fold_into_transposed(node)
-            elif self._class(node) is nn.Linear:
+            elif self._class(node) in LINEAR:
                 self._fuse_linear(node)
         for node in list(graph.nodes):
             if node.op == "get_attr" and not node.users:
@@ -177,7 +179,7 @@ class Fuser:
         following = next(self._followers(node), None)
         activation = None if following is None else self._activation(following)
         chain = [node] if following is None or activation is None else [node, following]
-        fused = FusedLinear(linear.weight, linear.bias, activation or "none")
+        fused = FusedLinear(linear.weight, linear.bias, activation or "none", getattr(linear, "algo", "auto"))
         self._replace(chain, (self._input(node),), fused)
         self.fused[self._name(node)] = " + ".join(["linear", *([activation] if activation else [])])
 

@@ -1,4 +1,4 @@
-"""convert() puts the convolutions of a model on torchconv, revert() puts them back.
+"""convert() puts the convolutions and linear layers of a model on torchconv, revert() puts them back.
 
 Only the class of a module changes, in place: Parameters, hooks, optimizers, shared modules and wrappers stay.
 """
@@ -34,6 +34,8 @@ _TORCHCONV_CLASS: dict[type, type] = {
     torch.nn.LazyConvTranspose1d: nn.LazyConvTranspose1d,
     torch.nn.LazyConvTranspose2d: nn.LazyConvTranspose2d,
     torch.nn.LazyConvTranspose3d: nn.LazyConvTranspose3d,
+    torch.nn.Linear: nn.Linear,
+    torch.nn.LazyLinear: nn.LazyLinear,
 }
 _TORCH_CLASS = {ours: torchs for torchs, ours in _TORCHCONV_CLASS.items()}
 
@@ -75,11 +77,11 @@ class ConversionReport(Printable):
 
 
 def convert(model: ModuleT) -> ModuleT:
-    """Puts every convolution module of a model on torchconv, in place, and returns the model.
+    """Puts every convolution and linear layer of a model on torchconv, in place, and returns the model.
 
-    Modules of torch.nn's classes become their torchconv.nn counterparts. A subclass keeps its own forward, in which
-    the calls of torch's convolution functions (torch.conv2d, torch.nn.functional.conv2d and so on) go to torchconv;
-    one that torchconv does not have, such as torch.conv_tbc, raises when it is called.
+    Modules of torch.nn's classes become their torchconv.nn counterparts. A subclass of a convolution keeps its own
+    forward, in which the calls of torch's convolution functions (torch.conv2d, torch.nn.functional.conv2d and so on)
+    go to torchconv; one that torchconv does not have, such as torch.conv_tbc, raises when it is called.
     Only classes change: parameters, state_dict, hooks, parametrizations, pruning, optimizers and wrappers stay.
     Converting twice changes nothing more; revert() undoes it.
 
@@ -152,10 +154,12 @@ def _reason_against(module: torch.nn.Module, cls: type) -> str | None:
     """Why a module that was not converted cannot be, or None if it can."""
     if isinstance(module, torch.jit.ScriptModule):
         return "compiled by TorchScript"
-    if not issubclass(cls, _ConvNd):
-        return "not a convolution"
     if issubclass(cls, tuple(_TORCH_CLASS)):
         return "computed by torchconv already"
+    if issubclass(cls, torch.nn.Linear) and cls not in _TORCHCONV_CLASS:
+        return "of linear layers, torchconv takes over torch.nn's own class and no subclasses"
+    if not issubclass(cls, (_ConvNd, torch.nn.Linear)):
+        return "not a convolution"
     if not issubclass(cls, tuple(_TORCHCONV_CLASS)):
         return "torchconv has modules for torch.nn's Conv1d to Conv3d and ConvTranspose1d to ConvTranspose3d only"
     if "forward" in vars(module):

@@ -74,6 +74,13 @@ def raise_for_conv(
     raise_clearly(error, tensors, numbers)
 
 
+def raise_for_linear(error: Exception, x: Any, w: Any, bias: Any, algo: Any) -> NoReturn:
+    tensors = {"x": x, "w": w} if bias is None else {"x": x, "w": w, "bias": bias}
+    if all(isinstance(t, Tensor) for t in tensors.values()) and not isinstance(algo, str):
+        error = TorchconvError(f"algo: expected a string, got {algo!r}")
+    raise_clearly(error, tensors, {})
+
+
 def raise_for_conv_transpose(
     error: Exception, d: int, x: Any, w: Any, bias: Any, algo: Any, **numbers: Any
 ) -> NoReturn:

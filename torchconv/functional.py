@@ -19,9 +19,10 @@ from torchconv._arguments import (
     padding_sides,
     per_dimension,
     sides,
+    single_pixels,
     transposed_size,
 )
-from torchconv.errors import TorchconvError, raise_clearly, raise_for_conv, raise_for_conv_transpose
+from torchconv.errors import TorchconvError, raise_clearly, raise_for_conv, raise_for_conv_transpose, raise_for_linear
 
 _GIVEN_BY_NAME: Any = None  # x and w may come as input= and weight=
 
@@ -378,6 +379,50 @@ def fold(
         return ops.fold(columns, output_size, **geometry)
     except (RuntimeError, AttributeError) as error:
         raise_clearly(error, {"columns": columns}, {"output_size": output_size, **geometry})
+
+
+def linear(
+    x: Tensor = _GIVEN_BY_NAME,
+    w: Tensor = _GIVEN_BY_NAME,
+    bias: Tensor | None = None,
+    algo: str = "auto",
+    *,
+    input: Tensor | None = None,
+    weight: Tensor | None = None,
+) -> Tensor:
+    """x @ w.T + bias: torch.nn.functional.linear, as the 1x1 convolution of single pixels that it is.
+
+    Args:
+        x: [..., C]; float32, float64, float16 or bfloat16.
+        w: [K, C], of x's dtype and device.
+        bias: [K] or None.
+        algo: as in conv2d.
+
+    Returns:
+        [..., K].
+
+    Raises:
+        TorchconvError: an argument is wrong, or `algo` cannot run the problem. The message names the argument.
+
+    Example:
+        >>> import torch, torchconv
+        >>> torchconv.linear(torch.ones(2, 5, 3), torch.eye(3)[:2], torch.tensor([0.5, 1.0]))[0, 0]
+        tensor([1.5000, 2.0000])
+    """
+    if input is not None or weight is not None:
+        x, w = _torch_names(x, w, input, weight)
+    if has_torch_function_variadic(x, w, bias):
+        return handle_torch_function(linear, (x, w, bias), x, w, bias, algo)
+    try:
+        size = x.shape
+        if w.dim() != 2 or not size or size[-1] != w.shape[1]:
+            expected = f"x [..., C] and w [K, C], got sizes {list(size)} and {list(w.shape)}"
+            raise TorchconvError(f"x and w: expected {expected}")
+        algo = plan.default_algo if algo == "auto" else algo
+        y = ops.conv_fwd(single_pixels(x), w.reshape(*w.shape, 1, 1), bias, (1, 1), (0, 0, 0, 0), (1, 1), 1, algo)
+        return y.reshape(*size[:-1], w.shape[0])
+    except (RuntimeError, AttributeError, IndexError) as error:
+        raise_for_linear(error, x, w, bias, algo)
 
 
 def gemm(a: Tensor, b: Tensor) -> Tensor:

@@ -1,4 +1,7 @@
-"""Modules: torch.nn's convolutions and poolings, with the same constructors and state_dict, computed by torchconv."""
+"""Modules: torch.nn's convolutions, linear layers and poolings, on torchconv.
+
+They have the constructors and the state_dict of torch's.
+"""
 
 from torchconv.nn.conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from torchconv.nn.fused import FusedConv, FusedLinear
@@ -10,6 +13,7 @@ from torchconv.nn.lazy import (
     LazyConvTranspose2d,
     LazyConvTranspose3d,
 )
+from torchconv.nn.linear import LazyLinear, Linear
 from torchconv.nn.pooling import (
     AdaptiveAvgPool1d,
     AdaptiveAvgPool2d,
@@ -57,6 +61,8 @@ __all__ = [
     "LazyConvTranspose1d",
     "LazyConvTranspose2d",
     "LazyConvTranspose3d",
+    "LazyLinear",
+    "Linear",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",

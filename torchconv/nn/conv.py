@@ -11,12 +11,12 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torchconv import functional
 from torchconv._arguments import Ints, Padding, batched, integer, padding_sides, per_dimension, sides
 from torchconv.errors import TorchconvError, raise_clearly
+from torchconv.nn.linear import Algo
 
 
-class _Algo(_ConvNd):
-    """What all of them add to torch's modules: `algo`, an attribute of the class until an instance sets its own."""
+class _AnyConv(Algo, _ConvNd):
+    """What all of them add to torch's modules."""
 
-    algo: str = "auto"
     _d: ClassVar[int]
     _function: ClassVar[Callable[..., Tensor]]
 
@@ -34,16 +34,8 @@ class _Algo(_ConvNd):
         except (ValueError, RuntimeError, TypeError) as error:
             raise TorchconvError(str(error)) from None
 
-    def _set_algo(self, algo: str) -> None:
-        if not isinstance(algo, str):
-            raise TorchconvError(f"algo: expected a string, got {algo!r}")
-        self.algo = algo
 
-    def extra_repr(self) -> str:
-        return super().extra_repr() + ("" if self.algo == "auto" else f", algo={self.algo!r}")
-
-
-class _Conv(_Algo):
+class _Conv(_AnyConv):
     def __init__(
         self,
         in_channels: int,
@@ -195,7 +187,7 @@ class Conv3d(_Conv, torch.nn.Conv3d):
     _function = staticmethod(functional.conv3d)
 
 
-class _ConvTranspose(_Algo, _ConvTransposeNd):
+class _ConvTranspose(_AnyConv, _ConvTransposeNd):
     def __init__(
         self,
         in_channels: int,

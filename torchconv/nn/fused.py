@@ -7,7 +7,16 @@ from torch import Tensor
 from torch.compiler import is_compiling
 
 from torchconv import _C, _fused, ops, plan
-from torchconv._arguments import Ints, Padding, batched, integer, padding_sides, per_dimension, sides
+from torchconv._arguments import (
+    Ints,
+    Padding,
+    batched,
+    integer,
+    padding_sides,
+    per_dimension,
+    sides,
+    single_pixels,
+)
 from torchconv.errors import TorchconvError, raise_for_conv
 
 Geometry = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...], int]
@@ -177,11 +186,8 @@ class FusedLinear(FusedConv):
         if not isinstance(x, Tensor) or x.dim() < 1 or x.shape[-1] != C:
             got = f"size {list(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
             raise TorchconvError(f"x: expected a torch.Tensor of size [*, {C}], got {got}")
-        if not x.numel():  # an image must have a row
-            return x.new_empty(*x.shape[:-1], K)
-        rows = x.reshape(1, -1, 1, C)
-        y = super().forward(rows.permute(0, 3, 1, 2))  # an image in channels_last, of one column
-        return y.permute(0, 2, 3, 1).reshape(*x.shape[:-1], K)
+        y = super().forward(single_pixels(x))
+        return y.reshape(*x.shape[:-1], K)
 
 
 def _shared(pack: Tensor, packs: dict[Any, tuple[Tensor | None, bool]]) -> Tensor | None:

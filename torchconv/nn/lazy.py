@@ -10,7 +10,7 @@ from torchconv.errors import TorchconvError, raise_clearly
 from torchconv.nn import conv
 
 
-class _Lazy(conv._Algo):
+class _Lazy(conv._AnyConv):
     """Comes before torch's lazy class, whose constructor takes all but `algo` from here."""
 
     def __init__(self, *args: Any, algo: str = "auto", **kwargs: Any) -> None:
