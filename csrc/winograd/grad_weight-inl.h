@@ -15,8 +15,6 @@
 namespace torchconv::ISA_NS::winograd {
 
 constexpr int64_t kSplitBytes = 256 << 10;  // of a block's transformed tiles, when split
-constexpr int64_t kPartBytes = 3 << 20;     // of a part's, when not; 8 MiB: 1.15x to 1.3x of the time
-constexpr int64_t kLeastPart = 112;         // tiles of a part
 constexpr int64_t kRegionChunks = 4;        // of channels in a region
 
 struct GradWeightPlan {
