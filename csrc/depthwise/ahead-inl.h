@@ -12,12 +12,11 @@ struct Ahead {
 
   Ahead() = default;  // nothing
 
-  // What rows [begin, end) of `out` need of `in` rows of row_bytes, in `pieces`. Rows of all images are counted
-  // through.
-  Ahead(const void* first, int64_t in, int64_t out, int64_t images, int64_t row_bytes, int64_t begin, int64_t end_row,
-        int64_t pieces) {
-    const int64_t last =
-        images * in * row_bytes < kAheadBytes ? 0 : smaller(images * in, ceil_div(end_row * in, out) + 2);
+  // What rows [begin, end) of `out` need of `in` rows of row_bytes, in `pieces`, if that is worth it. Rows of all
+  // images are counted through.
+  Ahead(bool wanted, const void* first, int64_t in, int64_t out, int64_t images, int64_t row_bytes, int64_t begin,
+        int64_t end_row, int64_t pieces) {
+    const int64_t last = wanted ? smaller(images * in, ceil_div(end_row * in, out) + 2) : 0;
     at = (const char*)first + smaller(last, begin * in / out) * row_bytes;
     end = (const char*)first + last * row_bytes;
     piece = round_up(ceil_div(end - at, pieces), 64);

@@ -92,7 +92,9 @@ static void grad_weight_nhwc(const Weights& g, const S* x, const S* grad_y, S* g
   // Strips in the L2 cache, and rows under a kernel in the L1 cache: as in images_nhwc-inl.h.
   const int64_t row_bytes = g.w.in * int64_t(sizeof(S)), strip = strip_rows(g.h, row_bytes * g.K);
   const int64_t chunk = plan.width * larger(1, kRowsInL1 / (row_bytes * g.h.kernel * plan.width));
-  const int64_t at_once = rows_at_once(g);
+  const int64_t at_once = rows_at_once(g), y_row_bytes = g.w.out * int64_t(sizeof(S));
+  const bool far_x = g.N * g.h.in * row_bytes * g.K >= kAheadBytes,
+             far_y = g.N * g.h.out * y_row_bytes * g.K >= kAheadBytes;
   parallel_tasks(plan.tasks, g.threads, [&](int64_t task, int) {
     T* own = sums + task * plan.each;
     zero(own, plan.each);
@@ -102,8 +104,8 @@ static void grad_weight_nhwc(const Weights& g, const S* x, const S* grad_y, S* g
       next = smaller(smaller(row + strip, end), (n + 1) * g.h.out);
       const int64_t after = smaller(next + strip, end),
                     pieces = ceil_div(next - row, at_once) * ceil_div(plan.slots, chunk);
-      Ahead next_x(x, g.h.in, g.h.out, g.N, row_bytes * g.K, next, after, pieces);
-      Ahead next_y(grad_y, 1, 1, g.N * g.h.out, g.w.out * g.K * int64_t(sizeof(S)), next, after, pieces);
+      Ahead next_x(far_x, x, g.h.in, g.h.out, g.N, row_bytes * g.K, next, after, pieces);
+      Ahead next_y(far_y, grad_y, 1, 1, g.N * g.h.out, y_row_bytes * g.K, next, after, pieces);
       for (int64_t slot = 0; slot < plan.slots; slot += chunk)
         sum_rows_of_channels(g, plan, x + n * g.h.in * g.w.in * g.K, grad_y + n * g.h.out * g.w.out * g.K,
                              Range{p, p + next - row}, Range{slot, smaller(slot + chunk, plan.slots)}, next_x, next_y,
