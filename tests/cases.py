@@ -71,6 +71,8 @@ ALL = [
     case("stem of patches", 2, 3, (16, 17), 33, 4, stride=4),
     case("few channels and wide padding", 1, 5, (6, 5), 20, (3, 7), padding=(2, 1, 6, 4)),
     case("few channels of a line", 2, 2, (19,), 35, 5, stride=2, padding=(3, 1)),
+    case("2x2 of stride 2", 2, 20, (6, 8), 35, 2, stride=2),
+    case("as wide as its stride", 1, 18, (7, 9), 17, (2, 3), stride=(1, 3), padding=(1, 0)),
     case("patches 4x4", 1, 3, (16, 16), 20, 4, stride=4),
     case("depthwise 3x3", 2, 19, (10, 11), 19, 3, padding=1, groups=19),
     case("depthwise 5x5 stride 2", 1, 32, (11, 11), 32, 5, stride=2, padding=2, groups=32),

@@ -15,7 +15,7 @@ static Gather gather_of(const ConvProblem& p) {
 
 bool takes_few_pixels(const ConvProblem& p) {
   const Gather g = gather_of(p);
-  if (g.layout != Layout::nhwc || !is_pointwise(g)) return false;
+  if (p.packed || g.layout != Layout::nhwc || !is_pointwise(g)) return false;
   if (p.pass == Pass::grad_weight) return g.pixels() <= kMostFewPixelsOfWeights && g.w_in == 1;
   return g.pixels() <= kMostFewPixels && (g.w_in == 1 || g.w_out == 1);
 }

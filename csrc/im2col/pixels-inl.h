@@ -59,7 +59,7 @@ struct PixelPlan {
 // A 1x1 convolution of stride 1 in channels_last reads x as the matrix it already is.
 template <class S>
 TORCHCONV_INLINE bool usable_in_place(const Gather& g) {
-  return kPackedAsStored<S> && g.layout == Layout::nhwc && is_pointwise(g) &&
+  return kPackedAsStored<S> && g.layout == Layout::nhwc && reads_in_order(g) &&
          whole_steps<Packed<S>>(g.channels) == g.channels;
 }
 

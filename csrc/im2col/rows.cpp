@@ -6,6 +6,7 @@
 #include "im2col/few_channels.h"
 #include "im2col/few_pixels.h"
 #include "im2col/im2col.h"
+#include "im2col/join_taps.h"
 #include "im2col/pixels.h"
 #include "registry.h"
 
@@ -38,20 +39,21 @@ static bool by_strips(const ConvProblem& p, const Gather& g) {
 static void add_patches(const ConvProblem& p, const Gather& g, Packing& packing) {
   if (by_strips(p, g)) return;
   // NCHW: a panel of pixels of one image is used in place.
-  if (is_pointwise(g) && (g.layout == Layout::nhwc || g.image() % 32 == 0)) return;
+  if (g.layout == Layout::nhwc ? reads_in_order(g) : is_pointwise(g) && g.image() % 32 == 0) return;
   const double pieces = double(g.groups) * double(g.pixels()) * double(g.taps());
   packing.pieces += pieces, packing.patches += pieces * double(g.channels);
 }
 
 static Packing packing_of(const ConvProblem& p) {
+  const ConvProblem joined = im2col::join_taps(p);
   Packing packing;
   if (im2col::takes_few_pixels(p)) return packing;
   if (p.pass == Pass::grad_input && im2col::scatters(p))  // columns are added up instead, which takes 6 times as long
     packing.patches = 6 * double(p.N) * double(p.O * p.P * p.Q) * double(p.T * p.R * p.S) * double(p.C);
   else if (p.pass == Pass::grad_input)
-    for_each_phase(p, [&](const Gather& g) { add_patches(p, g, packing); });
+    for_each_phase(joined, [&](const Gather& g) { add_patches(joined, g, packing); });
   else
-    add_patches(p, forward_gather(p), packing);
+    add_patches(joined, forward_gather(joined), packing);
   if (!p.packed) packing.weights = double(p.K) * double(p.Cg()) * double(p.T * p.R * p.S);
   return packing;
 }

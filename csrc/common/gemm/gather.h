@@ -97,12 +97,14 @@ inline Gather phase_gather(const ConvProblem& p, int64_t first_t, int64_t first_
   return g;
 }
 
-// Whether each pixel reads just itself: 1x1, stride 1, no padding.
-inline bool is_pointwise(const Gather& g) {
-  const auto same = [](const Axis& a) {
-    return a.taps == 1 && a.step == 1 && a.offset == 0 && a.count == a.source && a.dst_every == 1;
-  };
+// Whether the pixels read each pixel of the source once, in its order: 1x1, stride 1 (or a phase of one), no padding.
+inline bool reads_in_order(const Gather& g) {
+  const auto same = [](const Axis& a) { return a.taps == 1 && a.step == 1 && a.offset == 0 && a.count == a.source; };
   return same(g.d) && same(g.h) && same(g.w);
+}
+// Whether they are written in that order, too.
+inline bool is_pointwise(const Gather& g) {
+  return reads_in_order(g) && g.d.dst_every == 1 && g.h.dst_every == 1 && g.w.dst_every == 1;
 }
 
 // A pointwise problem with each image as one long row.
