@@ -45,6 +45,12 @@ double error_of_rounded_sums(const ConvProblem& p, double unit) {
   return unit * (1 + 0.9 * std::sqrt(p.products_per_output()));
 }
 
+double error_of_blocked_sums(const ConvProblem& p, double unit, double block) {
+  const double products = p.products_per_output();
+  const double shorter = products > block ? std::sqrt((block + products / block) / products) : 1;
+  return shorter * error_of_rounded_sums(p, unit);
+}
+
 double error_of_result(DType dtype) { return dtype == DType::f16 ? 4.9e-4 : dtype == DType::bf16 ? 3.9e-3 : 0; }
 
 std::string Row::refuses(const ConvProblem& p) const {

@@ -56,11 +56,7 @@ template <int J, int Stride, int V, bool whole, class S, class T = Compute<S>>
 TORCHCONV_INLINE void add_lines(const Lines<S>& l, int64_t i) {
   constexpr int L = kLanes<T>, U = kBlock;
   T* to = l.sums + i * l.sum_step;
-  Vector<T> sum[J][V];
-#pragma GCC unroll 16
-  for (int k = 0; k < J; ++k)
-#pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) sum[k][v] = load(to + k * l.sum_step + v * L);
+  Vector<T> sum[J][V] = {};  // onto those before at the end, so that chains of rounded sums stay short
   const uint64_t exist = l.end > l.begin ? l.end - l.begin : 0;
   for (int64_t line = 0; line < l.count_of_lines; ++line) {
     const S *x = l.x + line * l.x_line + i * l.x_step, *y = l.y + line * l.y_line;
@@ -73,7 +69,10 @@ TORCHCONV_INLINE void add_lines(const Lines<S>& l, int64_t i) {
 #pragma GCC unroll 16
   for (int k = 0; k < J; ++k)
 #pragma GCC unroll 2
-    for (int v = 0; v < V; ++v) store(to + k * l.sum_step + v * L, sum[k][v]);
+    for (int v = 0; v < V; ++v) {
+      T* const at = to + k * l.sum_step + v * L;
+      store(at, load(at) + sum[k][v]);
+    }
 }
 
 // All places of all lines, for one tap, of any stride and dilation: four sums, since one would wait for itself.

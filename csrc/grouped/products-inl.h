@@ -58,14 +58,10 @@ TORCHCONV_INLINE void add_rows(const GradRows<T>& g, int64_t t, int64_t m, int64
   constexpr int L = kLanes<T>, U = kGradPlaces;
   const int64_t stride = Stride ? Stride : g.stride, dil = Stride ? 1 : g.dil;
   Index<T> index[I];
-  Vector<T> sum[J][I];
+  Vector<T> sum[J][I] = {};  // onto those before at the end, so that chains of rounded sums stay short
   T* to = g.sums + (t * g.sources + m * g.in_plane + i) * L;
 #pragma GCC unroll 4
-  for (int k = 0; k < I; ++k) {
-    index[k] = g.index[spread != Spread::none ? i + k : 0];
-#pragma GCC unroll 4
-    for (int j = 0; j < J; ++j) sum[j][k] = load(to + (j * g.sources + k) * L);
-  }
+  for (int k = 0; k < I; ++k) index[k] = g.index[spread != Spread::none ? i + k : 0];
   for (int64_t row = 0; row < g.rows; ++row) {
     const T* x = g.x + row * g.x_row + t * dil * g.x_step + (spread != Spread::none ? m * L : i);
     const T* y = g.y + row * g.y_row;
@@ -78,7 +74,10 @@ TORCHCONV_INLINE void add_rows(const GradRows<T>& g, int64_t t, int64_t m, int64
 #pragma GCC unroll 4
   for (int j = 0; j < J; ++j)
 #pragma GCC unroll 4
-    for (int k = 0; k < I; ++k) store(to + (j * g.sources + k) * L, sum[j][k]);
+    for (int k = 0; k < I; ++k) {
+      T* const at = to + (j * g.sources + k) * L;
+      store(at, load(at) + sum[j][k]);
+    }
 }
 
 // All sources, for taps [t, t + J).

@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "common/gemm/phases.h"
 #include "common/peak.h"
 #include "im2col/col2im.h"
@@ -100,10 +98,7 @@ static double cost_grad_weight(const ConvProblem& p) {
 // Halves are summed in float: it is the rounding of the result that counts. BF16 instructions take subnormal numbers
 // for zero (docs/decisions.md), so predictions are for operands above 1.2e-38 there.
 static double error(const ConvProblem& p) {
-  // Products are summed by blocks, and then the blocks: two short chains, whose squared errors add up.
-  const double products = p.products_per_output(), block = 512;
-  const double shorter = products > block ? std::sqrt((block + products / block) / products) : 1;
-  return shorter * error_of_rounded_sums(p, p.dtype == DType::f64 ? 1.1e-16 : 6e-8) + error_of_result(p.dtype);
+  return error_of_blocked_sums(p, p.dtype == DType::f64 ? 1.1e-16 : 6e-8, 512) + error_of_result(p.dtype);
 }
 
 void add_im2col_rows() {
