@@ -20,6 +20,7 @@ constexpr int64_t kStrips = 512 << 10, kWeights = 512 << 10;
 // A result from so many bytes for each thread on leaves the cache before the next layer has read it. 512 KiB: as fast
 // at batch 8, 1.03x slower at batch 1.
 constexpr int64_t kLeaves = 256 << 10;
+constexpr int64_t kFewPixels = 16;  // of a row of an image
 
 int64_t x_row_bytes(const ConvProblem& p) { return p.W * p.C * itemsize(p.dtype); }
 int64_t y_row_bytes(const ConvProblem& p) { return p.Q * p.K * itemsize(p.dtype); }
@@ -117,7 +118,9 @@ bool lay_out(Segment& s, const std::vector<Link>& chain) {
 // Whether the result of a link goes to the next one strip by strip rather than as a tensor.
 bool passes_strips(const Link& link, const Link& next) {
   const auto can = [](const Link& l) {
-    return l.row->direct && !l.p.has_depth() && l.p.device == Device::cpu && l.p.layout == Layout::nhwc;
+    // Of few pixels a row may read weights that are not packed in another order, and then other bits come out.
+    const bool same_order = l.p.packed || l.p.Cg() == 1 || l.p.Q > kFewPixels;
+    return l.row->direct && same_order && !l.p.has_depth() && l.p.device == Device::cpu && l.p.layout == Layout::nhwc;
   };
   const int64_t bytes = link.p.N * link.p.P * y_row_bytes(link.p);
   return link.to_next_alone && can(link) && can(next) && bytes > kLeaves * link.p.threads;

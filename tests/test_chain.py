@@ -478,3 +478,13 @@ def test_errors(steps, results, message):
         last, square = in_last(1, 3, 5, 5), torch.randn(1, 3, 5, 5)
         first = [0, 2, -1, -1, -1, *STEP[5:]]
         CONV_CHAIN([last, square, OPERANDS[1]], [1, *first[1:], 0, 2, -1, 1, -1, *STEP[5:]], [4], ["none", "auto"] * 2)
+
+
+def test_strips_of_few_pixels_are_summed_as_the_whole_is():
+    """Weights that are not packed are read another way where pixels are few; a strip is one row here, of 8 pixels."""
+    x, wide, narrow = in_last(1, 8, 300, 8), torch.randn(9000, 8, 1, 1), torch.randn(4, 9000, 1, 1)
+    geometry = [1, 1, 0, 0, 0, 0, 1, 1, 1]
+    steps = [0, 1, -1, -1, -1, *geometry, 3, 2, -1, -1, -1, *geometry]
+    (y,) = CONV_CHAIN([x, wide, narrow], steps, [4], ["relu", "im2col", "none", "im2col"])
+    between = torchconv.conv2d(x, wide, algo="im2col").relu()
+    assert torch.equal(y, torchconv.conv2d(between, narrow, algo="im2col"))
