@@ -1,5 +1,7 @@
 // Fetching ahead in channels_last. A strip is read a few channels of each pixel at a time, which no hardware prefetcher
-// follows; so the next strip is fetched into the L2 cache in its order in memory, a piece for every row of this one.
+// follows; so the next strip is fetched into the L2 cache in its order in memory, a piece at a time between the sums of
+// this one: images do for every block of places, since a piece for every row keeps all of a core's requests busy
+// (0.9x).
 namespace torchconv::ISA_NS {
 
 // Smaller operands may still be in the caches, and fetching them again costs up to 1.4x (192 channels at 28x28); larger

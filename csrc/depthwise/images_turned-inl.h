@@ -34,6 +34,7 @@ static void run_images_turned(const Images& g, const S* src, const S* w, const S
     const TurnedPieces<S> s(g, workspace, thread);
     const ChannelPieces<T> channels(block, s.channels, 0);
     int64_t packed = -1;
+    Ahead none;
     for (int64_t unit = task * units / tasks; unit < (task + 1) * units / tasks; ++unit) {
       const int64_t c = unit / g.N * kTurned<T>, n = unit % g.N, count = smaller(kTurned<T>, g.results - c);
       if (packed != c) pack_channels(block, count, w + c * g.w_k, bias ? bias + c : nullptr, channels);
@@ -41,7 +42,7 @@ static void run_images_turned(const Images& g, const S* src, const S* w, const S
       turn_in(src + (n * g.results + c) * src_plane, count, src_plane, s.src);
       for (int64_t h = 0; h < g.h.out; ++h)
         sum_row<T>(block, g.h.phase(h % every), h / every, 0, kTurned<T>, s.src, channels, later,
-                   s.to + h * g.w.out * kTurned<T>);
+                   s.to + h * g.w.out * kTurned<T>, none);
       turn_out(s.to, count, to_plane, to + (n * g.results + c) * to_plane,
                [&](const S* at, Vector<T> sum, int lanes) { return finished(after, at, sum, lanes); });
     }

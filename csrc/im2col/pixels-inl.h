@@ -16,6 +16,8 @@
 namespace torchconv::ISA_NS {
 
 constexpr int64_t kMostPixels = 112;  // per task, channels_last: 8 tiles of 14
+// and more of few channels, used in place, up to so many bytes: each task takes 0.5 us to give out
+constexpr int64_t kThinPixels = 448, kThinBytes = 64 << 10;
 using im2col::kFewPixels;
 constexpr int64_t kMostPanels = 4;  // per task, NCHW
 // Outputs per task, 2048 in float: with 512, each task packs its patches anew for the next 512 (GEMM 2048: 0.98x).
@@ -34,7 +36,7 @@ constexpr int64_t kNearWeightBytes = 384 << 10;
 // 64 -> 256 on 25 MB 1.45x, and 1.2x together with the layer that reads them next; 0.9x at 3 to 5 MB.
 constexpr int64_t kStreamBytes = 6 << 20;
 
-static_assert(kMostPixels <= kFewPixels && kFewPixels <= kDepthBlock<double> &&
+static_assert(kMostPixels <= kFewPixels && kFewPixels <= kThinPixels && kFewPixels <= kDepthBlock<double> &&
               kMostPanels * kColumnChunks <= kDepthBlock<double> / kChunk<double>);
 
 struct PixelPlan {
@@ -113,7 +115,8 @@ static void share_out_nhwc(const Gather& g, PixelPlan& plan) {
   using T = Compute<S>;
   const int64_t tiles = ceil_div(g.pixels(), kRows);
   const int64_t share = plan.threads > 1 ? tiles * g.groups / (4 * plan.threads) : tiles;
-  const int64_t most = kRows * larger(1, smaller(kMostPixels / kRows, share));
+  const int64_t thin = plan.in_place ? smaller(kThinPixels, kThinBytes / (g.depth() * int64_t(sizeof(S)))) : 0;
+  const int64_t most = kRows * larger(1, smaller(larger(kMostPixels, thin) / kRows, share));
   const int64_t of_pixels = one_block<P>(g) ? 1 : round_up(ceil_div(g.pixels(), most), plan.threads);
   plan.pixels = ceil_div(g.pixels(), of_pixels);
   plan.outputs = smaller(round_up(g.outputs, kColumns<T>), one_block<P>(g) ? kFewOutputs<P> : kMostOutputs<P>);
@@ -250,14 +253,14 @@ TORCHCONV_INLINE FetchAhead fetch_weights(const Gather& g, const Operands<S>& op
   return {from, lines * line, line, g.w_out * item, int(lines)};
 }
 
-// As many rows of x that are used in place as a tile has, from `a` on, while it is multiplied by so many outputs. On a
-// Zen 5, 1x1 layers of 64 channels at 56x56 and 130x130 run at 1.2x with it.
+// As many rows of x that are used in place as a tile has, while it is multiplied by so many outputs. On a Zen 5, 1x1
+// layers of 64 channels at 56x56 and 130x130 run at 1.2x with it.
 template <class P>
-TORCHCONV_INLINE FetchAhead fetch_rows(Chunked<P> a, int64_t rows, int64_t depth, int64_t outputs) {
+TORCHCONV_INLINE FetchAhead fetch_rows(int64_t rows, int64_t depth, int64_t outputs) {
   constexpr int64_t line = 64;
   const int64_t places = outputs <= kChunk<P> ? 1 : kColumnChunks;
   const int64_t lines = ceil_div(rows * depth * int64_t(sizeof(P)), line * places * ceil_div(depth, kChunk<P>));
-  return {(const char*)a.data, line, line * places, lines * line * places, int(lines)};
+  return {nullptr, line, line * places, lines * line * places, int(lines)};
 }
 
 template <class S, class P = Packed<S>, class T = Compute<S>>
@@ -268,22 +271,26 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
   P* patches = (P*)scratch;
   P* panel = (P*)(scratch + plan.patches);
   T* sums = (T*)(scratch + plan.patches + plan.panel);
+  const bool packs = !plan.in_place && !op.patches;
   Pixel pixels[kFewPixels];
-  locate_pixels(g, m0, rows, pixels);
+  int64_t targets[kThinPixels];
+  if (packs) locate_pixels(g, m0, rows, pixels);
+  locate_targets(g, m0, rows, targets);
   for_each_block(plan.reach, plan.depth, [&](int64_t k0, int64_t k1, bool first, bool last) {
     const int64_t depth = k1 - k0;
-    if (!plan.in_place && !op.patches) pack_patches_nhwc(g, op.src, pixels, rows, k0, k1, patches);
+    if (packs) pack_patches_nhwc(g, op.src, pixels, rows, k0, k1, patches);
     const int64_t height = whole_steps<P>(rows);
     const Chunked<P> a = plan.in_place ? Chunked<P>{(const P*)op.src + m0 * g.src_w + k0, L, g.src_w}
                                        : Chunked<P>{op.patches ? op.patches + k0 * height : patches, height * L};
     const auto rows_of_a = [&](int64_t r) { return Chunked<P>{a.data + r * a.row, a.stride, a.row, a.run}; };
-    if (plan.by_rows)
+    if (plan.by_rows) {
+      const Chunked<P> b{op.packed + o0 * all_depth + k0 * L, all_depth * L};
+      FetchAhead next = plan.in_place && g.src_w == depth ? fetch_rows<P>(tile_rows(a), depth, o1 - o0) : FetchAhead{};
       return for_each_tile(rows, tile_rows(a), [&](int64_t r, int n) {
-        const Chunked<P> b{op.packed + o0 * all_depth + k0 * L, all_depth * L};
-        const FetchAhead next =
-            plan.in_place && g.src_w == depth ? fetch_rows(rows_of_a(r + n), n, depth, o1 - o0) : FetchAhead{};
-        multiply_and_store<S>(n, {op, pixels + r, o0, o1, depth, rows_of_a(r), b, nullptr, plan.stream, next});
+        next.data = (const char*)rows_of_a(r + n).data;
+        multiply_and_store<S>(n, {op, targets + r, o0, o1, depth, rows_of_a(r), b, nullptr, plan.stream, next});
       });
+    }
     for (int64_t o = o0; o < o1; o += kColumns<T>) {
       const int chunks = int(smaller(ceil_div(o1 - o, L), kColumnChunks));
       Chunked<P> b{panel, plan.depth * L};
@@ -298,7 +305,7 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
         T* tile = sums_of_panel + r * kColumns<T>;
         if (!last) return multiply_tile<P>(n, chunks, depth, rows_of_a(r), b, tile, !first, next.share(r, n, rows));
         const int64_t end = smaller(o + kColumns<T>, o1);
-        multiply_and_store<S>(n, {op, pixels + r, o, end, depth, rows_of_a(r), b, first ? nullptr : tile, plan.stream,
+        multiply_and_store<S>(n, {op, targets + r, o, end, depth, rows_of_a(r), b, first ? nullptr : tile, plan.stream,
                                   next.share(r, n, rows)});
       });
     }
@@ -414,7 +421,7 @@ static void run_rectangle(const Gather& g, const Operands<S>& all, const void* w
       });
     }
   const int64_t blocks = plan.pixel_blocks * plan.output_blocks;
-  parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
+  parallel_shares(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
     const int64_t group = task / blocks, m = task % blocks / plan.output_blocks * plan.pixels,
                   o = task % plan.output_blocks * plan.outputs;
     Operands<S> op = all.from(group * g.channels * g.src_c, group * g.outputs, g.dst_c);

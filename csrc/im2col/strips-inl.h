@@ -60,10 +60,10 @@ static void task_strip(const Gather& g, const Operands<S>& op, int64_t n, int64_
     for (int64_t p = p0; p < p1; ++p) {
       const int64_t target = n * g.dst_n + (g.h.dst_first + p * g.h.dst_every) * g.dst_h + g.w.dst_first * g.dst_w;
       for_each_tile(g.w.count, kRows, [&](int64_t q, int count) {
-        Pixel pixels[kRows];
-        for (int i = 0; i < count; ++i) pixels[i].target = target + (q + i) * g.w.dst_every * g.dst_w;
+        int64_t targets[kRows];
+        for (int i = 0; i < count; ++i) targets[i] = target + (q + i) * g.w.dst_every * g.dst_w;
         const Chunked<T> patches{strip + (p - p0) * g.h.step * row + q * next, g.h.delta * row, next, run};
-        multiply_and_store<S>(count, {op, pixels, o, end, g.depth(), patches, weights, nullptr, past_caches, {}});
+        multiply_and_store<S>(count, {op, targets, o, end, g.depth(), patches, weights, nullptr, past_caches, {}});
       });
     }
   }

@@ -4,8 +4,8 @@ namespace torchconv::ISA_NS {
 template <class S>
 struct TileProduct {
   const Operands<S>& op;
-  const Pixel* pixels;  // of its rows
-  int64_t o, outputs;   // outputs [o, outputs), panel by panel
+  const int64_t* targets;  // of its rows: where in the result channel 0 goes
+  int64_t o, outputs;      // outputs [o, outputs), panel by panel
   int64_t depth;
   Chunked<Packed<S>> a, b;   // b: the panel of output o, with the next ones after it
   const Compute<S>* before;  // the sums so far, of a single panel, rows kColumns apart; null: none
@@ -27,7 +27,7 @@ TORCHCONV_INLINE void for_each_sum(Vector<Compute<S>> (&sum)[Rows][V], const Til
 #pragma GCC unroll 16
   for (int r = 0; r < Rows; ++r)
 #pragma GCC unroll 8
-    for (int v = 0; v < V; ++v) f(sum[r][v], p.pixels[r].target + o + v * n, lanes_of(p, o, v));
+    for (int v = 0; v < V; ++v) f(sum[r][v], p.targets[r] + o + v * n, lanes_of(p, o, v));
 }
 
 template <class S, int Rows, int V, class T = Compute<S>>
@@ -96,7 +96,7 @@ template <class S, int Rows, int Chunks>
 TORCHCONV_INLINE void fetch_results(const TileProduct<S>& p, int64_t o) {
   for (int r = 0; r < Rows; ++r)
     for (int c = 0; c < Chunks; ++c) {
-      const int64_t at = p.pixels[r].target + o + c * kChunk<Compute<S>>;
+      const int64_t at = p.targets[r] + o + c * kChunk<Compute<S>>;
       if (!p.past_caches) __builtin_prefetch(p.op.dst + at, 1);
       if (p.op.residual) __builtin_prefetch(p.op.residual + at);
     }
@@ -112,7 +112,7 @@ static __attribute__((noinline)) void multiply_and_store(const TileProduct<S>& p
     if constexpr (Chunks > 1)
       if (p.outputs - o <= kChunk<P>)
         return multiply_and_store<S, Rows, 1, RowStride>(
-            {p.op, p.pixels, o, p.outputs, p.depth, p.a, b, p.before, p.past_caches, ahead});
+            {p.op, p.targets, o, p.outputs, p.depth, p.a, b, p.before, p.past_caches, ahead});
     fetch_results<S, Rows, Chunks>(p, o);
     TileSums<P, Rows, Chunks> sum;
     zero_tile<P, Rows, Chunks>(sum);
@@ -124,18 +124,24 @@ static __attribute__((noinline)) void multiply_and_store(const TileProduct<S>& p
 
 template <class S>
 using TileKernel = void (*)(const TileProduct<S>&);
-template <class S, int RowStride, int... I>
+template <class S, int Chunks, int RowStride, int... I>
 TORCHCONV_INLINE TileKernel<S> pick_tile(int rows, integer_list<I...>) {
-  static constexpr TileKernel<S> table[] = {multiply_and_store<S, I + 1, kColumnChunks, RowStride>...};
+  static constexpr TileKernel<S> table[] = {multiply_and_store<S, I + 1, Chunks, RowStride>...};
   return table[rows - 1];
+}
+template <class S, int RowStride>
+TORCHCONV_INLINE TileKernel<S> pick_tile(int rows, int64_t outputs) {
+  using Counts = typename first_integers<kRows>::type;
+  return outputs <= kChunk<Packed<S>> ? pick_tile<S, 1, RowStride>(rows, Counts())
+                                      : pick_tile<S, kColumnChunks, RowStride>(rows, Counts());
 }
 
 // Tiles of `rows` pixels.
 template <class S>
 TORCHCONV_INLINE void multiply_and_store(int rows, const TileProduct<S>& p) {
-  using Counts = typename first_integers<kRows>::type;
   constexpr int L = kChunk<Packed<S>>;
-  (p.a.row == L ? pick_tile<S, L>(rows, Counts()) : pick_tile<S, 0>(rows, Counts()))(p);
+  const int64_t outputs = p.outputs - p.o;
+  (p.a.row == L ? pick_tile<S, L>(rows, outputs) : pick_tile<S, 0>(rows, outputs))(p);
 }
 
 }  // namespace torchconv::ISA_NS

@@ -67,6 +67,7 @@ struct FetchAhead {
 
   // The share of rows [r, r + count) of `rows` in it.
   FetchAhead share(int64_t r, int64_t count, int64_t rows) const {
+    if (!lines || count >= rows) return *this;
     const int64_t first = lines * r / rows;
     return {data + first * line, place, line, chunk, int(lines * (r + count) / rows - first)};
   }
@@ -209,11 +210,8 @@ TORCHCONV_INLINE int64_t tile_rows(Chunked<P> a) {
 // f(first_row, rows) for each tile of at most `most`. Shared out evenly: 16 run as 8 + 8 rather than 14 + 2.
 template <class F>
 TORCHCONV_INLINE void for_each_tile(int64_t rows, int64_t most, const F& f) {
-  const int64_t tiles = ceil_div(rows, most);
-  for (int64_t t = 0; t < tiles; ++t) {
-    const int64_t first = rows * t / tiles;
-    f(first, int(rows * (t + 1) / tiles - first));
-  }
+  const int64_t tiles = ceil_div(rows, most), each = tiles ? rows / tiles : 0, longer = rows - tiles * each;
+  for (int64_t t = 0, first = 0, count; t < tiles; ++t, first += count) f(first, int(count = each + (t < longer)));
 }
 
 // C (a tile of kRows at most, its rows kColumns apart) = or += A * B.
