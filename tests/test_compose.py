@@ -65,14 +65,14 @@ def test_a_stride_leaves_no_weights_to_prepare():
 @pytest.mark.parametrize("name", PASSES)
 def test_phases_of_few_taps_lie_apart(name, one_thread):
     """Of 3x3 taps with stride 2 one phase has a single one: nothing for Winograd to save."""
-    row = row_of("phases(winograd4)", name, (8, 64, 32, 32), (128, 64, 3, 3), stride=2, padding=1)
-    x = "x [8, 64, 16, 16]"
+    row = row_of("phases(winograd4)", name, (4, 128, 28, 28), (128, 128, 3, 3), stride=2, padding=1)
+    x = "x [4, 128, 14, 14]"
     assert row["plan"].split("; ") == [
         "2x2 phases apart",
-        f"im2col on {x} and w [128, 64, 1, 1]",
-        f"winograd4 on {x} and w [128, 64, 1, 2]",
-        f"winograd4 on {x} and w [128, 64, 2, 1]",
-        f"winograd4 on {x} and w [128, 64, 2, 2]",
+        f"im2col on {x} and w [128, 128, 1, 1]",
+        f"winograd4 on {x} and w [128, 128, 1, 2]",
+        f"winograd4 on {x} and w [128, 128, 2, 1]",
+        f"winograd4 on {x} and w [128, 128, 2, 2]",
     ]
 
 

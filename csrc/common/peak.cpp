@@ -69,4 +69,6 @@ double relative_speed(Isa isa) {
   return isa >= Isa::avx512 ? avx512 : isa == Isa::avx2 ? avx2 : 1;
 }
 
+double relative_moves() { return std::sqrt(relative_speed(detected_isa())); }
+
 }  // namespace torchconv

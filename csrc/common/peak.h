@@ -11,4 +11,8 @@ double measure_peak(Isa isa, int threads, DType dtype);
 // machine reaches. A power of sqrt(2), so that hardly any noise changes it. Measured at the first call, in under 1 ms;
 // 1 for the baseline, which has no multiply-add.
 double relative_speed(Isa isa);
+
+// The same of all that moves data and does not multiply: machines that multiply faster do that faster, too, but by
+// less.
+double relative_moves();
 }  // namespace torchconv

@@ -1,4 +1,5 @@
 #include "common/error.h"
+#include "common/peak.h"
 #include "depthwise/depthwise.h"
 #include "depthwise/planes.h"
 #include "registry.h"
@@ -39,7 +40,7 @@ static double cost(const ConvProblem& p) {
   const double each_row = way == Way::nchw ? 0.08e-9 : way == Way::nhwc ? 0.025e-9 : 0.12e-9;
   // Pixels a multiple of 4 KiB apart fall into one set of the L1 cache (13x13 on 1,024 channels: 2 to 5 times as long).
   const bool conflicts = way == Way::nhwc && p.C * itemsize(p.dtype) % 4096 == 0 && p.R * p.S > 49;
-  const double work = results * (taps / speed + double(p.R) * each_row) * (conflicts ? 2.5 : 1);
+  const double work = results * (taps / speed + double(p.R) * each_row) * (conflicts ? 2.5 : 1) / relative_speed(p.isa);
   return kCallSeconds + 3e-6 + work / double(useful_threads(p.macs(), p.threads)) + seconds_to_move(p);
 }
 

@@ -95,7 +95,7 @@ Tiling choose_tiles(const ConvProblem& p) {
 // it reads or writes, a column 4.5 for each slot; of weights 2.5 and 5.5; a block of 14 tiles in a slot takes 1.
 // Spectra of up to 4 MiB stay in the caches.
 double seconds(const ConvProblem& p, const Tiling& t) {
-  if (is_depthwise(p)) return t.effort;
+  if (is_depthwise(p)) return t.effort / relative_speed(p.isa);
   const int64_t lanes = p.dtype == DType::f64 ? 8 : 16;
   const double tiles = double(p.N) * double(t.h.tiles * t.w.tiles), slots = double(t.w.size * t.h.size) / 2;
   const double in = chunks(p.Cg(), lanes), out = chunks(p.Kg(), lanes), groups = double(p.G);

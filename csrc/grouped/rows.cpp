@@ -43,7 +43,7 @@ static std::string supports(const ConvProblem& p) {
 
 // Measured on a Zen 4 at 3.7 GHz, by thread: seconds for a vector of products under taps that share what they load, and
 // under others; to start a block of 7 places; to bring a vector into the workspace or back; and to pack a weight or
-// write one. Every operand is moved once at 8 GB/s.
+// write one.
 static double cost(const ConvProblem& p) {
   const Units u = units_of(p);
   const bool adjoint = p.pass == Pass::grad_input, of_weights = p.pass == Pass::grad_weight;
@@ -62,10 +62,10 @@ static double cost(const ConvProblem& p) {
   const double vectors =
       ((adjoint ? y : x) * double(u.planes) + (adjoint ? x : y) * double(u.blocks)) * double(u.count);
   const double weights = p.packed ? 0 : units * double(u.lanes * u.sources * p.R * p.S);
-  const double work = products * product + blocks * (of_weights ? 5e-9 : 15e-9) +
-                      vectors * (p.layout == Layout::nchw ? 2.2e-9 : 1e-9) + weights * 0.5e-9;
-  const double moved = double(p.N) * p.x_stride_n() + double(p.N) * p.y_stride_n();
-  return 5e-6 + work / double(useful_threads(p.macs(), p.threads)) + moved * double(itemsize(p.dtype)) / 8e9;
+  const double moves =
+      blocks * (of_weights ? 5e-9 : 15e-9) + vectors * (p.layout == Layout::nchw ? 2.2e-9 : 1e-9) + weights * 1.5e-9;
+  const double work = products * product + moves / relative_moves();
+  return kCallSeconds + work / double(useful_threads(p.macs(), p.threads)) + seconds_to_move(p);
 }
 
 // Halves are summed in float: it is the rounding of the result that counts.

@@ -60,7 +60,7 @@ static Packing packing_of(const ConvProblem& p) {
 // more, two thirds of the passes are within a factor of 1.25, and 95% within 2.
 static double cost(const ConvProblem& p, double tile_macs, double starts, double packing, double each_group) {
   const double wide = p.dtype == DType::f64 ? 2 : 1, groups = double(p.G - 1) * starts * each_group;
-  const double work = tile_macs / speed(p) + packing * wide + groups;
+  const double work = tile_macs / speed(p) + (packing * wide + groups) / relative_moves();
   return kCallSeconds + starts * 4e-6 + work / double(useful_threads(p.macs(), p.threads)) + seconds_to_move(p);
 }
 
