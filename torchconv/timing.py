@@ -51,12 +51,14 @@ def measure(
     cold: bool = False,
     repeats: int = 1,
     pause: float = 0.0,
+    untimed: int = 0,
 ) -> dict[Key, Timing]:
     """Times every call until each has `samples` clean samples or `limit` seconds have passed, but once at least.
 
     cold: sweeps the caches before each sample. repeats: calls per sample. pause: seconds to wait before each sample,
-    for libraries whose threads wait for more work in a loop, which takes the CPU from the next. A call that was always
-    interrupted gets the median of all its samples, and its Timing says so.
+    for libraries whose threads wait for more work in a loop, which takes the CPU from the next. untimed: calls before
+    each sample, after which caches and threads are as between calls of the same, and not as a rival or the pause leaves
+    them. A call that was always interrupted gets the median of all its samples, and its Timing says so.
 
     Example:
         >>> from torchconv.timing import measure
@@ -77,6 +79,8 @@ def measure(
             if sweep is not None:
                 sweep += 1
             time.sleep(pause)
+            for _ in range(untimed):
+                calls[name]()
             elapsed, undisturbed = sample(calls[name], repeats)
             (clean if undisturbed else interrupted)[name].append(elapsed)
         if min(map(len, clean.values())) >= samples or time.perf_counter() >= end:
