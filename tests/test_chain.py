@@ -488,3 +488,85 @@ def test_strips_of_few_pixels_are_summed_as_the_whole_is():
     (y,) = CONV_CHAIN([x, wide, narrow], steps, [4], ["relu", "im2col", "none", "im2col"])
     between = torchconv.conv2d(x, wide, algo="im2col").relu()
     assert torch.equal(y, torchconv.conv2d(between, narrow, algo="im2col"))
+
+
+class Classifier(nn.Module):
+    def __init__(self, flatten, pool=None):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 24, 3, 2), nn.ReLU(), Inverted(24, 48))
+        self.pool, self.flatten, self.layer = pool, flatten, nn.Linear(24, 10)
+
+    def forward(self, images):
+        x = self.body(images)
+        x = nn.functional.adaptive_avg_pool2d(x, (1, 1)) if self.pool is None else self.pool(x)
+        return self.layer(x.view(images.size(0), -1) if self.flatten is None else self.flatten(x))
+
+
+FLATTEN = {
+    "flatten": lambda x: torch.flatten(x, 1), "method": lambda x: x.flatten(1), "module": nn.Flatten(),
+    "view": None,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("flatten", FLATTEN)
+@pytest.mark.parametrize("pool", [None, nn.AdaptiveAvgPool2d(1)], ids=["function", "pool"])
+@pytest.mark.parametrize("images", [1, 3])
+def test_a_classifier_is_part_of_the_chain(dtype, flatten, pool, images):
+    model, x = Classifier(FLATTEN[flatten], pool).to(dtype), in_last(images, 3, 17, 23, dtype=dtype)
+    frozen = check(model, x)
+    assert [node.op for node in frozen._chained.model.graph.nodes if node.op.startswith("call_m")].count(
+        "call_module"
+    ) == 1
+    with torch.no_grad():
+        assert_close(
+            frozen(x),
+            model.eval()(x),
+            rtol=2e-2 if dtype.itemsize == 2 else 1e-5,
+            atol=1e-2 if dtype.itemsize == 2 else 1e-5,
+        )
+        frozen.model.layer.weight.mul_(2)
+        frozen.model.layer.bias.mul_(2)
+        for _ in range(3):
+            assert_close(frozen(x), one_by_one(frozen, x), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("part", ["pool", "layer"])
+def test_hooks_in_a_classifier_are_called(part):
+    frozen, x = torchconv.freeze(Classifier(nn.Flatten(), nn.AdaptiveAvgPool2d(1))), in_last(1, 3, 17, 23)
+    seen = []
+    with torch.no_grad():
+        frozen(x), frozen(x)
+        handle = getattr(frozen.model, part).register_forward_hook(lambda *_: seen.append(part))
+        frozen(x)
+        handle.remove()
+        frozen(x)
+    assert seen == [part]
+
+
+def test_a_mean_of_more_than_one_pixel_is_no_part_of_the_chain():
+    model = nn.Sequential(
+        nn.Conv2d(3, 4, 3), nn.Conv2d(4, 4, 3), nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(16, 3)
+    )
+    check(model, in_last(1, 3, 12, 12))
+
+
+def test_a_pool_that_is_changed_later_is_taken_as_it_is():
+    frozen, x = torchconv.freeze(Classifier(nn.Flatten(), nn.AdaptiveAvgPool2d(1))), in_last(1, 3, 17, 23)
+    with torch.no_grad():
+        frozen(x), frozen(x)
+        frozen.model.pool.output_size = 2
+        with pytest.raises(torchconv.TorchconvError, match="24"):
+            frozen(x)
+
+
+def test_attributes_of_a_layer_may_change():
+    frozen, x = torchconv.freeze(Classifier(nn.Flatten())), in_last(1, 3, 17, 23)
+    with torch.no_grad():
+        frozen(x), frozen(x)
+        for changed in ("relu", "none"):
+            frozen.model.layer.activation = changed
+            for _ in range(3):
+                assert torch.equal(frozen(x), one_by_one(frozen, x))
+        assert frozen.eval() is frozen
+        assert ranges(lambda: frozen(x)).count("conv_chain") == 1  # at once: eval() changes nothing

@@ -72,7 +72,8 @@ class Frozen(torch.nn.Module):
         self._chained: Chained | None = None
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        inputs = pytree.tree_leaves((args, kwargs))
+        plain = not kwargs and all(type(x) is Tensor for x in args)
+        inputs = args if plain else pytree.tree_leaves((args, kwargs))
         model = self.model if any(isinstance(x, torch.fx.Proxy) for x in inputs) else self._to_call()
         # A tensor under vmap cannot say how it lies.
         chooses = self._chooses_formats and not torch._C._are_functorch_transforms_active()

@@ -55,6 +55,13 @@ class FusedConv(torch.nn.Module):
         True
     """
 
+    changes = 0  # how often an attribute of any was set that decides what it computes, or how it is called
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name not in ("_packs", "training"):
+            FusedConv.changes += 1
+        super().__setattr__(name, value)
+
     def __init__(
         self,
         weight: Tensor,
