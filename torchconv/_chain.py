@@ -223,13 +223,15 @@ class Chained:
 
     def __init__(self, model: GraphModule) -> None:
         self._forward = type(model).forward  # recompile() makes another
-        self._members = [(held, dict(held)) for m in model.modules() if (held := m._modules)]
+        members = [(parent._modules, name, m) for parent in model.modules() for name, m in parent._modules.items()]
+        self._members = list(zip(*members, strict=True)) or [(), (), ()]
         self._tensors = [_owned(model, str(n.target)) for n in model.graph.nodes if n.op == "get_attr"]
         self.model = _with_chains(model)
 
     def holds_for(self, model: torch.nn.Module) -> bool:
         """Whether the model has the forward and the modules that it had."""
-        same = type(model).forward is self._forward and all(held == then for held, then in self._members)
+        held, names, parts = self._members
+        same = type(model).forward is self._forward and all(map(operator.is_, map(dict.get, held, names), parts))
         return same and all(getattr(owner, name) is tensor for owner, name, tensor in self._tensors)
 
 
