@@ -4,7 +4,7 @@
 
 Inference: the frozen network against torch in both memory formats, torch.compile with freezing, ONNX Runtime, OpenVINO
 and ncnn, with the same number of threads; all prepare their weights once and compute in float32, and each timed call
-follows another of the same network, as where it runs again and again. Training: forward and backward of the converted
+follows others of the same network, as where it runs again and again. Training: forward and backward of the converted
 network against torch's in channels_last. The weights are random, but EfficientNet-Lite0's.
 """
 
@@ -33,6 +33,9 @@ from torchconv.demo import efficientnet
 Call = Callable[[], Any]
 # Seconds after which no library's threads wait for more work in a loop: onnxruntime's do for 34 ms, all others' for 11.
 PAUSE = 0.05
+WARM = (
+    0.02  # seconds of calls that are not timed: after 50 ms of sleep the first MobileNetV2 takes 1.5x, the second 1.15x
+)
 REDUCED = ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage")
 
 
@@ -238,7 +241,7 @@ def main() -> None:
         names = peers.installed(options.peers, PEERS)
         missing = [name for name in options.peers if name not in names]
         calls = inference_calls(model, x, names, options.threads)
-    timings = harness.measure(calls, options.samples, options.limit, pause=PAUSE, untimed=0 if options.training else 1)
+    timings = harness.measure(calls, options.samples, options.limit, pause=PAUSE, warm=0 if options.training else WARM)
     out = Table("", "ms", "clean", title=f"{options.network}, batch {options.batch}")
     for (_, form), timing in timings.items():
         out.add_row(form, f"{timing.seconds * 1e3:.2f}", str(timing.clean))

@@ -51,14 +51,15 @@ def measure(
     cold: bool = False,
     repeats: int = 1,
     pause: float = 0.0,
-    untimed: int = 0,
+    warm: float = 0.0,
 ) -> dict[Key, Timing]:
     """Times every call until each has `samples` clean samples or `limit` seconds have passed, but once at least.
 
     cold: sweeps the caches before each sample. repeats: calls per sample. pause: seconds to wait before each sample,
-    for libraries whose threads wait for more work in a loop, which takes the CPU from the next. untimed: calls before
-    each sample, after which caches and threads are as between calls of the same, and not as a rival or the pause leaves
-    them. A call that was always interrupted gets the median of all its samples, and its Timing says so.
+    for libraries whose threads wait for more work in a loop, which takes the CPU from the next. warm: seconds of
+    untimed calls before each sample, one at least, after which caches, threads and clocks are as between calls of the
+    same, and not as a rival or the pause leaves them. A call that was always interrupted gets the median of all its
+    samples, and its Timing says so.
 
     Example:
         >>> from torchconv.timing import measure
@@ -79,7 +80,8 @@ def measure(
             if sweep is not None:
                 sweep += 1
             time.sleep(pause)
-            for _ in range(untimed):
+            until = time.perf_counter() + warm
+            while warm and time.perf_counter() < until:
                 calls[name]()
             elapsed, undisturbed = sample(calls[name], repeats)
             (clean if undisturbed else interrupted)[name].append(elapsed)
