@@ -531,7 +531,7 @@ def test_a_classifier_is_part_of_the_chain(dtype, flatten, pool, images):
             assert_close(frozen(x), one_by_one(frozen, x), rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("part", ["pool", "layer"])
+@pytest.mark.parametrize("part", ["pool", "flatten", "layer"])
 def test_hooks_in_a_classifier_are_called(part):
     frozen, x = torchconv.freeze(Classifier(nn.Flatten(), nn.AdaptiveAvgPool2d(1))), in_last(1, 3, 17, 23)
     seen = []

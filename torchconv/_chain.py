@@ -53,11 +53,12 @@ def _lie_alike(images: list[Tensor]) -> bool:
 class _Head:
     """The mean of each channel and a linear layer of these, with which classifiers end."""
 
-    def __init__(self, pool: Callable[[Tensor], Tensor], linear: FusedLinear) -> None:
-        self.pool, self.linear = pool, linear
+    def __init__(self, pool: Any, flatten: Any, linear: FusedLinear) -> None:
+        self.pool, self.flatten, self.linear = pool, flatten, linear
+        self.modules = tuple(m for m in (pool, flatten, linear) if isinstance(m, torch.nn.Module))
 
     def __call__(self, x: Tensor) -> Tensor:
-        y: Tensor = self.linear(torch.flatten(self.pool(x), 1))
+        y: Tensor = self.linear(self.flatten(self.pool(x)))
         return y
 
     def prepare(self, x: Tensor) -> tuple[Any, ...] | None:
@@ -72,7 +73,7 @@ class _Head:
         """The same, past the modules."""
         means = self.pool(x)
         pixels = means.shape[2:] == (1, 1)  # the module may give others by now
-        return kernels.conv_fused(means, *prepared).flatten(1) if pixels else self.linear(torch.flatten(means, 1))
+        return kernels.conv_fused(means, *prepared).flatten(1) if pixels else self.linear(self.flatten(means))
 
 
 class _Prepared(NamedTuple):
@@ -116,8 +117,7 @@ class Chain(torch.nn.Module):
         self.convs = tuple(convs)  # the model's, and so no modules of this one
         self.sources = sources  # for each convolution, which values are its x and its residual
         self.results, self.head = results, head
-        of_head = [m for m in (head.pool, head.linear) if isinstance(m, torch.nn.Module)] if head else []
-        self._modules_of = (*convs, *of_head)  # in a tuple, again no modules of this one
+        self._modules_of = (*convs, *(head.modules if head else ()))
         self._parameters_of = [m._parameters for m in self._modules_of if isinstance(m, FusedConv)]
         self._unwatched: tuple[int, int] | None = None
         self._known: tuple[_State | None, dict[Any, _Prepared | None]] = None, {}
@@ -260,14 +260,14 @@ def _global_mean(model: GraphModule, node: Node | None) -> Callable[[Tensor], Te
     return None
 
 
-def _flattens(model: GraphModule, node: Node, pixels: Node) -> bool:
-    """Whether images of one pixel become rows. view(n, -1) and reshape do, where a linear layer can follow."""
+def _flattening(model: GraphModule, node: Node, pixels: Node) -> Callable[[Tensor], Tensor] | None:
+    """What makes rows of images of one pixel. view(n, -1) and reshape do, where a linear layer can follow."""
     if node.op == "call_module":
         part = model.get_submodule(str(node.target))
-        return type(part) is nn.Flatten and (part.start_dim, part.end_dim) == (1, -1) and not looked_at(part)
+        return part if type(part) is nn.Flatten and (part.start_dim, part.end_dim) == (1, -1) else None
     rows = node.target in (torch.flatten, "flatten") and node.args == (pixels, 1)
     viewed = node.target in ("view", "reshape") and len(node.args) == 3 and node.args[::2] == (pixels, -1)
-    return (rows or viewed) and not node.kwargs
+    return partial(torch.flatten, start_dim=1) if (rows or viewed) and not node.kwargs else None
 
 
 def _head_after(model: GraphModule, last: Node) -> tuple[list[Node], _Head] | None:
@@ -278,10 +278,10 @@ def _head_after(model: GraphModule, last: Node) -> tuple[list[Node], _Head] | No
     mean = _global_mean(model, pool)
     if mean is None or pool is None or flat is None or layer is None or layer.op != "call_module":
         return None
-    linear = model.get_submodule(str(layer.target))
-    if _flattens(model, flat, pool) and type(linear) is FusedLinear and layer.args == (flat,) and not layer.kwargs:
-        return [pool, flat, layer], _Head(mean, linear)
-    return None
+    linear, flatten = model.get_submodule(str(layer.target)), _flattening(model, flat, pool)
+    if flatten is None or type(linear) is not FusedLinear or layer.args != (flat,) or layer.kwargs:
+        return None
+    return [pool, flat, layer], _Head(mean, flatten, linear)
 
 
 def _runs(model: GraphModule) -> Iterator[list[Node]]:

@@ -43,7 +43,8 @@ void parallel_tasks(int64_t tasks, int threads, const F& f) {
 
 // The same where memory is the bound: a thread takes the tasks of its own share first, and then what is left of the
 // others'. Shares are the same in every call, so that a core finds what it wrote before in its own caches:
-// channel_shuffle 1.2 times as fast. Convolutions ran at 0.98 to 0.99 of their speed.
+// channel_shuffle 1.2 times as fast; products over pixels 1.0 to 1.3, together with cheaper tasks (96 to 24 channels at
+// 56x56). Other convolutions ran at 0.98 to 0.99 of their speed.
 template <class F>
 void parallel_shares(int64_t tasks, int threads, const F& f) {
   if (tasks <= 1 || threads <= 1) {
