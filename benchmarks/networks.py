@@ -33,9 +33,8 @@ from torchconv.demo import efficientnet
 Call = Callable[[], Any]
 # Seconds after which no library's threads wait for more work in a loop: onnxruntime's do for 34 ms, all others' for 11.
 PAUSE = 0.05
-WARM = (
-    0.02  # seconds of calls that are not timed: after 50 ms of sleep the first MobileNetV2 takes 1.5x, the second 1.15x
-)
+# Seconds of calls that are not timed: after 50 ms of sleep the first MobileNetV2 takes 1.5x as long, the second 1.15x.
+WARM = 0.02
 REDUCED = ("fp16_packed", "fp16_storage", "fp16_arithmetic", "bf16_packed", "bf16_storage")
 
 

@@ -154,11 +154,12 @@ class Chain(torch.nn.Module):
     def _watched(self) -> bool:
         """Whether hooks want to see the modules, or a forward was put on one.
 
-        Where nothing did before, it is enough that no hook was registered anywhere since and no attribute set.
+        Where nothing did before, it is enough that no hook was registered anywhere since and no attribute set. Only
+        FusedConvs count attributes, and so the head's other modules are looked at.
         """
         now = RemovableHandle.next_id, FusedConv.changes
         if now == self._unwatched:
-            return False
+            return self.head is not None and any(map(_replaced, self.head.modules))
         own = (any(map(looks, self._modules_of)) for looks in (_hooks, _pre_hooks, _replaced))
         if any(own) or torch_modules._has_any_global_hook():
             return True
