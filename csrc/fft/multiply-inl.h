@@ -27,6 +27,12 @@ static __attribute__((noinline)) void multiply_rows(int64_t depth, const T* a, i
       keep_in_register(b_re), keep_in_register(b_im);
 #pragma GCC unroll 16
       for (int r = 0; r < Rows; ++r) {
+        if (reads_in_products(Rows, r)) {
+          add_product(re[r], at + r * row, b_re);
+          if (!pair) subtract_product(im[r], at + r * row, b_im), add_product(re[r], at + r * row + L, b_im);
+          add_product(im[r], at + r * row + L, pair ? b_im : b_re);
+          continue;
+        }
         const Vector<T> x = broadcast(at + r * row);
         re[r] += x * b_re;
         if (!pair) im[r] -= x * b_im;

@@ -125,6 +125,7 @@ TORCHCONV_INLINE void add_products(TileSums<P, Rows, Chunks>& sum, int64_t depth
       for (int j = 0; j < Chunks; ++j) __builtin_prefetch(ahead.data + j * ahead.place + i * ahead.line, 0, 2);
     ahead.data += ahead.chunk;
     int64_t steps = ceil_div(smaller(left, a.run), Step<P>::depth);
+#pragma GCC unroll 2
     do {
       decltype(Step<P>::of_columns(bp)) bv[V];
 #pragma GCC unroll 4
@@ -132,7 +133,14 @@ TORCHCONV_INLINE void add_products(TileSums<P, Rows, Chunks>& sum, int64_t depth
         bv[v] = Step<P>::of_columns(bp + (v / per) * b.stride + (v % per) * n * Step<P>::depth);
 #pragma GCC unroll 16
       for (int r = 0; r < Rows; ++r) {
-        const auto av = Step<P>::of_row(RowStride ? ap[0] + r * RowStride : ap[r / 3] + (r % 3) * row_stride);
+        const P* at = RowStride ? ap[0] + r * RowStride : ap[r / 3] + (r % 3) * row_stride;
+        if constexpr (Step<P>::depth == 1)
+          if (reads_in_products(Rows, r)) {
+#pragma GCC unroll 4
+            for (int v = 0; v < V; ++v) add_product(sum[r][v], at, bv[v]);
+            continue;
+          }
+        const auto av = Step<P>::of_row(at);
 #pragma GCC unroll 4
         for (int v = 0; v < V; ++v) sum[r][v] = Step<P>::add(sum[r][v], av, bv[v]);
       }
@@ -200,11 +208,15 @@ TORCHCONV_INLINE Micro<P> micro_for(int rows, int chunks, bool packed) {
   return packed ? pick_micro<P, 1, kChunk<P>>(rows, Counts()) : pick_micro<P, 1, 0>(rows, Counts());
 }
 
-// The most rows of A in a tile. Used in place with rows a multiple of 4 KiB apart, all of them fall on one L1 set of
-// 8 ways: 14 rows run at 91 GFLOP/s on a Zen 4, 8 rows as fast as packed ones (116).
+// Rows of so many elements fall on one L1 set, of 8 or 12 ways.
+template <class P>
+TORCHCONV_INLINE bool rows_collide(int64_t row) {
+  return row * int64_t(sizeof(P)) % 4096 == 0;
+}
+// The most rows of A in a tile. Of those that collide 14 run at 91 GFLOP/s on a Zen 4, 8 as fast as packed ones (116).
 template <class P>
 TORCHCONV_INLINE int64_t tile_rows(Chunked<P> a) {
-  return a.row * int64_t(sizeof(P)) % 4096 == 0 ? smaller(kRows, 8) : kRows;
+  return rows_collide<P>(a.row) ? smaller(kRows, 8) : kRows;
 }
 
 // f(first_row, rows) for each tile of at most `most`. Shared out evenly: 16 run as 8 + 8 rather than 14 + 2.
