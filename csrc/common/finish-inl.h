@@ -3,23 +3,30 @@
 
 namespace torchconv::ISA_NS {
 
-// What is done to a sum with its bias. ReLU and ReLU6 are clamped where the sums stand in registers.
+// What is done to a sum with its bias: ReLU, ReLU6 and nothing are a clamp, where the sums stand in registers.
 template <class S>
 struct Finish {
   Epilogue epilogue;
   const S* residual;  // from the result's first element on; null if there is none
   const S* result;
-  bool nothing, clamps;
-  Compute<S> most;
+  bool nothing, slow;  // slow: more than to clamp
+  Compute<S> least, most;
 
   Finish(const Epilogue& e, const S* residual, const S* result)
       : epilogue(e),
         residual(residual),
         result(result),
         nothing(!residual && e.activation == Activation::none),
-        clamps(!residual && (e.activation == Activation::relu || e.activation == Activation::relu6)),
+        slow(residual || e.activation > Activation::relu6),
+        least(e.activation == Activation::none ? -__builtin_inff() : 0),
         most(e.activation == Activation::relu6 ? 6 : __builtin_inff()) {}
 };
+
+template <class S, class T = Compute<S>>
+TORCHCONV_INLINE Vector<T> clamped(const Finish<S>& f, Vector<T> sum) {
+  const Vector<T> least = f.least - Vector<T>{}, most = f.most - Vector<T>{};
+  return sum < least ? least : sum > most ? most : sum;
+}
 
 template <class S, class T = Compute<S>>
 static __attribute__((noinline)) Vector<T> finish_slowly(const Finish<S>& f, const S* to, Vector<T> sum, int lanes) {
@@ -30,8 +37,7 @@ static __attribute__((noinline)) Vector<T> finish_slowly(const Finish<S>& f, con
 template <class S, class T = Compute<S>>
 TORCHCONV_INLINE Vector<T> finished(const Finish<S>& f, const S* to, Vector<T> sum, int lanes) {
   if (f.nothing) return sum;
-  if (f.clamps) return sum < 0 ? Vector<T>{} : sum > f.most ? f.most - Vector<T>{} : sum;
-  return finish_slowly(f, to, sum, lanes);
+  return f.slow ? finish_slowly(f, to, sum, lanes) : clamped(f, sum);
 }
 
 template <class S, class T = Compute<S>>

@@ -117,6 +117,12 @@ TORCHCONV_INLINE void keep_in_register(V& v) {
 #endif
 }
 
+// What p points to is not known to be what it was before.
+template <class T>
+TORCHCONV_INLINE void forget(const T*& p) {
+  asm("" : "+r"(p));
+}
+
 // One element in every lane.
 template <class T>
 TORCHCONV_INLINE Vector<T> broadcast(const T* p) {

@@ -45,9 +45,11 @@ TORCHCONV_INLINE void add_source(const T* src, int64_t step, const T* w, int64_t
 template <int J, int Stride, Spread spread, int U, class T>
 TORCHCONV_INLINE void add_sources(const SourceTaps<T>& k, const T* src, int64_t step, const T* w, Vector<T> (&sum)[U]) {
   for (int64_t left = k.sources; left > 0; left -= k.in_plane, src += kLanes<T>)
-    for (int64_t i = 0; i < smaller(left, k.in_plane); ++i, w += kLanes<T>)
+    for (int64_t i = 0; i < smaller(left, k.in_plane); ++i, w += kLanes<T>) {
+      forget(src);  // or all vectors are loaded before the loop, into registers that the sums need
       add_source<J, Stride, spread>(spread != Spread::none ? src : src + i, step, w, k.w_step,
                                     k.index[spread != Spread::none ? i : 0], sum);
+    }
 }
 
 // A block of places of one row, and all that it is summed from.
@@ -81,6 +83,11 @@ static void sum_places(const PlaceBlock<D>& b) {
   const Finish<D> after = *b.after;  // a copy, since what is stored could change the original
   const Vector<T> bias = load(b.bias);
   D* to = b.to;
+  if (b.places == U && b.lanes == kLanes<T> && !b.stream && !after.slow) {
+#pragma GCC unroll 16
+    for (int u = 0; u < U; ++u, to += b.to_step) store(to, clamped(after, sum[u] + bias));
+    return;
+  }
 #pragma GCC unroll 16
   for (int u = 0; u < U; ++u, to += b.to_step) {
     if (u >= b.places) break;

@@ -125,7 +125,6 @@ TORCHCONV_INLINE void add_products(TileSums<P, Rows, Chunks>& sum, int64_t depth
       for (int j = 0; j < Chunks; ++j) __builtin_prefetch(ahead.data + j * ahead.place + i * ahead.line, 0, 2);
     ahead.data += ahead.chunk;
     int64_t steps = ceil_div(smaller(left, a.run), Step<P>::depth);
-#pragma GCC unroll 2
     do {
       decltype(Step<P>::of_columns(bp)) bv[V];
 #pragma GCC unroll 4
