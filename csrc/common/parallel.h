@@ -19,36 +19,16 @@ void with_team(int threads, const F& f) {
   with_team(threads, [](void* c) { (*static_cast<const F*>(c))(); }, const_cast<F*>(&f));
 }
 
-// Runs f(task, thread) for every task in [0, tasks). Tasks are taken from a shared counter, so a
-// slow core takes fewer; which thread runs a task must not change its result.
+// Runs f(task, previous, thread) for every task in [0, tasks); previous: the task that this thread did before, or -1. A
+// thread takes the tasks of its own share first, in order, and then what is left of the others', so that a slow core
+// takes fewer; which thread runs a task must not change its result. Shares are the same in every call, and what one
+// core wrote in the last call is still in its caches in this one. Where two cores are far apart (a line takes 400 ns
+// there and back; 125 where they are near), 19 layers in three passes ran at 1.03 times the speed they had with one
+// counter for all, at 0.95 to 1.22 times; channel_shuffle 1.2 times as fast.
 template <class F>
-void parallel_tasks(int64_t tasks, int threads, const F& f) {
+void parallel_runs(int64_t tasks, int threads, const F& f) {
   if (tasks <= 1 || threads <= 1) {
-    for (int64_t t = 0; t < tasks; ++t) f(t, 0);
-    return;
-  }
-  struct Context {
-    const F& f;
-    int64_t tasks;
-    std::atomic<int64_t> next{0};
-  } context{f, tasks};
-  run_threads(
-      int(tasks < threads ? tasks : threads),
-      [](void* c, int thread) {
-        auto& ctx = *static_cast<Context*>(c);
-        for (int64_t t; (t = ctx.next.fetch_add(1, std::memory_order_relaxed)) < ctx.tasks;) ctx.f(t, thread);
-      },
-      &context);
-}
-
-// The same where memory is the bound: a thread takes the tasks of its own share first, and then what is left of the
-// others'. Shares are the same in every call, so that a core finds what it wrote before in its own caches:
-// channel_shuffle 1.2 times as fast; products over pixels 1.0 to 1.3, together with cheaper tasks (96 to 24 channels at
-// 56x56). Other convolutions ran at 0.98 to 0.99 of their speed.
-template <class F>
-void parallel_shares(int64_t tasks, int threads, const F& f) {
-  if (tasks <= 1 || threads <= 1) {
-    for (int64_t t = 0; t < tasks; ++t) f(t, 0);
+    for (int64_t t = 0; t < tasks; ++t) f(t, t - 1, 0);
     return;
   }
   constexpr int kMostShares = 64;
@@ -66,13 +46,21 @@ void parallel_shares(int64_t tasks, int threads, const F& f) {
       workers,
       [](void* c, int thread) {
         auto& ctx = *static_cast<Context*>(c);
+        int64_t previous = -1;
         for (int i = 0; i < ctx.shares; ++i) {
           const int share = (thread + i) % ctx.shares;
           const int64_t end = ctx.begin(share + 1);
-          for (int64_t t; (t = ctx.next[share].fetch_add(1, std::memory_order_relaxed)) < end;) ctx.f(t, thread);
+          for (int64_t t; (t = ctx.next[share].fetch_add(1, std::memory_order_relaxed)) < end; previous = t)
+            ctx.f(t, previous, thread);
         }
       },
       &context);
+}
+
+// The same for tasks that need not know what their thread did before: f(task, thread).
+template <class F>
+void parallel_tasks(int64_t tasks, int threads, const F& f) {
+  parallel_runs(tasks, threads, [&](int64_t task, int64_t, int thread) { f(task, thread); });
 }
 
 }  // namespace torchconv

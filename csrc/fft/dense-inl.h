@@ -19,12 +19,12 @@ TORCHCONV_INLINE Blocks cut_blocks(const Images& g, int64_t bytes_per_tile, int6
 template <class T>
 struct DensePlan {
   Blocks blocks;
-  int64_t source_chunks, result_chunks, depth;             // depth: input channels whose weights are in L2 together
-  int64_t height;                                          // rows of an image in a block
-  int64_t source_column, result_column;                    // strides of the rows' spectra, from column to column
-  int64_t tile_slot, weight_slot, product_slot;            // strides from slot to slot
-  int64_t source, result, tiles, weights, products, line;  // numbers
-  int64_t per_block, per_thread, all_weights;
+  int64_t source_chunks, result_chunks, depth;      // depth: input channels whose weights are in L2 together
+  int64_t height;                                   // rows of an image in a block
+  int64_t column;                                   // stride of the rows' spectra, from column to column
+  int64_t tile_slot, weight_slot, product_slot;     // strides from slot to slot
+  int64_t spectra, tiles, weights, products, line;  // numbers
+  int64_t per_thread, all_weights;
 
   explicit DensePlan(const Images& g) {
     constexpr int L = kChunk<T>;
@@ -34,33 +34,33 @@ struct DensePlan {
     const int64_t columns = g.w.size / 2, strips = blocks.images * blocks.columns;
     depth = smaller(source_chunks, larger(1, kWeightsInL2 / (g.h.size * 2 * L * L * int64_t(sizeof(T))))) * L;
     height = (blocks.rows - 1) * g.h.step + g.h.size;
-    source_column = strips * source_chunks * height * 2 * L + L;
-    result_column = strips * result_chunks * height * 2 * L + L;
+    column = strips * larger(source_chunks, result_chunks) * height * 2 * L + L;
     tile_slot = source_chunks * blocks.tiles() * 2 * L + L;
     weight_slot = depth * 2 * L + L, product_slot = blocks.tiles() * 2 * L + L;
-    source = columns * source_column, result = columns * result_column;
+    spectra = columns * column;
     tiles = g.h.size * tile_slot, weights = g.h.size * weight_slot, products = g.h.size * product_slot;
     // Pixels of rows; or a line and the taps of a kernel; or columns of weights.
     line = larger(larger(kRowsAtOnce * line_size(blocks.columns, g.w.step, g.w.size), g.w.size + g.h.taps * g.w.taps),
                   kColumnsAtOnce * 2 * g.h.size) *
            L;
-    per_block = source + result, per_thread = tiles + weights + products + line;
+    per_thread = tiles + weights + products + line;
     all_weights = g.groups * RowWeights<T>(g, nullptr).size;
   }
   int64_t numbers(int64_t threads) const {
-    return all_weights + (blocks.own ? threads : 1) * per_block + threads * per_thread;
+    return all_weights + (blocks.own ? threads : 1) * spectra + threads * per_thread;
   }
 };
 
-// One thread's part of the workspace, and the spectra of the rows of a block, its own or shared.
+// One thread's part of the workspace, and the spectra of the rows of a block, its own or shared. A column of the
+// results takes the place of that of the source.
 template <class T>
 struct DensePieces {
-  T *source, *result, *tiles, *weights, *products, *line;
+  T *spectra, *tiles, *weights, *products, *line;
 
   DensePieces(const DensePlan<T>& plan, T* workspace, int threads, int thread) {
     T* blocks = workspace + plan.all_weights;
-    source = blocks + (plan.blocks.own ? thread : 0) * plan.per_block, result = source + plan.source;
-    tiles = blocks + (plan.blocks.own ? threads : 1) * plan.per_block + thread * plan.per_thread;
+    spectra = blocks + (plan.blocks.own ? thread : 0) * plan.spectra;
+    tiles = blocks + (plan.blocks.own ? threads : 1) * plan.spectra + thread * plan.per_thread;
     weights = tiles + plan.tiles, products = weights + plan.weights, line = products + plan.products;
   }
 };
@@ -115,7 +115,7 @@ static void transform_source_rows(const Dense<S>& d, const Block& b, const Dense
     const RowOf<const S> row{d.src + (b.image + n) * g.src_n + channel * g.src_c, g.src_c, g.src_w,
                              smaller(L, g.sources - c * L)};
     transform_rows<S>(d.t, {row, g.src_h, g.h.in, g.w.in}, b.row * g.h.step - g.h.pad + y, count, strips, s.line,
-                      {s.source + strip_at(plan, b, n, 0, plan.source_chunks, c) + y * 2 * L, plan.source_column, L,
+                      {s.spectra + strip_at(plan, b, n, 0, plan.source_chunks, c) + y * 2 * L, plan.column, L,
                        plan.source_chunks * plan.height * 2 * L});
   }
 }
@@ -136,7 +136,7 @@ static void multiply_column(const Dense<S>& d, const Block& b, const DensePieces
   for_each_row(plan.source_chunks, [&](int64_t from, int64_t i) {
     for (int64_t c = 0; c < plan.source_chunks; ++c)
       forward_columns<T>(d.t, j, b.columns,
-                         {s.source + j * plan.source_column + from + c * strip, 2 * L, L, plan.source_chunks * strip},
+                         {s.spectra + j * plan.column + from + c * strip, 2 * L, L, plan.source_chunks * strip},
                          g.h.size, {s.tiles + (c * tiles + i) * 2 * L, plan.tile_slot, L, 2 * L});
   });
   const RowWeights<T> all(g, d.row_weights);
@@ -155,7 +155,7 @@ static void multiply_column(const Dense<S>& d, const Block& b, const DensePieces
     // Each tile leaves what is not a result behind its rows, where the next one puts its own.
     for_each_row(plan.result_chunks, [&](int64_t to, int64_t i) {
       inverse_columns<T>(d.t, j, b.columns, {s.products + i * 2 * L, plan.product_slot, L, 2 * L},
-                         {s.result + j * plan.result_column + to + k * strip, 2 * L, L, plan.result_chunks * strip});
+                         {s.spectra + j * plan.column + to + k * strip, 2 * L, L, plan.result_chunks * strip});
     });
   }
 }
@@ -174,7 +174,7 @@ static void write_result_rows(const Dense<S>& d, const Block& b, const DensePiec
     load_bias<S>(d.bias ? d.bias + channel : nullptr, channels, bias);
     const RowOf<S> row{d.dst + (b.image + n) * g.dst_n + channel * g.dst_c, g.dst_c, g.dst_w, channels};
     write_rows<S>(d.t,
-                  {s.result + strip_at(plan, b, n, 0, plan.result_chunks, k) + y * 2 * L, plan.result_column, L,
+                  {s.spectra + strip_at(plan, b, n, 0, plan.result_chunks, k) + y * 2 * L, plan.column, L,
                    plan.result_chunks * plan.height * 2 * L},
                   {row, g.dst_h, g.h.out, g.w.out}, b.row * g.h.step + y, count, strips, s.line, bias, d.after);
   }

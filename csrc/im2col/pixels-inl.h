@@ -426,7 +426,7 @@ static void run_rectangle(const Gather& g, const Operands<S>& all, const void* w
       });
     }
   const int64_t blocks = plan.pixel_blocks * plan.output_blocks;
-  parallel_shares(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
+  parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
     const int64_t group = task / blocks, m = task % blocks / plan.output_blocks * plan.pixels,
                   o = task % plan.output_blocks * plan.outputs;
     Operands<S> op = all.from(group * g.channels * g.src_c, group * g.outputs, g.dst_c);

@@ -71,7 +71,7 @@ static void shuffle_nhwc(const PoolProblem& p, int64_t groups, const U* x, U* y)
                        : groups == 4 ? shuffle_rows<U, 4>
                        : groups == 8 ? shuffle_rows<U, 8>
                                      : shuffle_rows<U, 0>;
-  parallel_shares(tasks, p.threads, [&](int64_t task, int) {
+  parallel_tasks(tasks, p.threads, [&](int64_t task, int) {
     const int64_t begin = task * rows / tasks, end = (task + 1) * rows / tasks;
     shuffle(x + begin * p.C, end - begin, groups, each, large, y + begin * p.C);
     if (large) stream_fence();

@@ -266,7 +266,7 @@ static void tap_grad_planes(const PoolProblem& p, const S* grad_y, const Tap* ta
   // The first and the last planes by rows, so that no window beyond the tensor is looked at.
   const int64_t reach = (d.pad * h.in + h.pad) * w.in + sizes.margin + 2 * pool::kMostLanes;
   const int64_t edge = run ? ceil_div(reach, size) : planes;
-  parallel_shares(chunks, p.threads, [&](int64_t chunk, int thread) {
+  parallel_tasks(chunks, p.threads, [&](int64_t chunk, int thread) {
     const TapPieces<T> s(p, sizes, workspace, thread);
     const int64_t begin = chunk * planes / chunks, end = (chunk + 1) * planes / chunks;
     const int64_t inner = larger(begin, edge), rest = larger(inner, smaller(end, planes - edge));

@@ -27,7 +27,7 @@ static T whole_divisor(const PoolProblem& p) {
 template <class F>
 TORCHCONV_INLINE void for_each_plane(const PoolProblem& p, const F& f) {
   const int64_t planes = p.N * p.C, tasks = 4 * int64_t(p.threads);
-  parallel_shares(tasks, p.threads, [&](int64_t task, int) {
+  parallel_tasks(tasks, p.threads, [&](int64_t task, int) {
     for (int64_t i = task * planes / tasks; i < (task + 1) * planes / tasks; ++i) f(i);
   });
 }

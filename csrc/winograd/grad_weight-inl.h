@@ -2,8 +2,9 @@
 // sums[channel][output] run over the tiles.
 //
 // Few sums: each split of the tiles has sums of its own, and takes a block of tiles after the other through L2. Many:
-// all tiles are transformed first (a part at a time), and each task has a region of the sums: a panel of outputs by a
-// few chunks of channels.
+// each thread has regions of the sums, of a panel of outputs by a few chunks of channels each, and transforms what
+// these need, a part of the tiles at a time. Another thread may need the same channels and transforms them too: that is
+// 3% to 8% of the time, and to fetch them from the other core's caches up to half where that core is far (parallel.h).
 #include "common/simd-inl.h"
 #include "common/gemm/micro-inl.h"
 #include "winograd/lines-inl.h"
@@ -23,7 +24,7 @@ struct GradWeightPlan {
   int64_t splits, split;                                    // tiles of a split; splits 0: they share one set of sums
   int64_t part;                                             // tiles transformed at a time
   int64_t v_product, q_product, sum_product;                // strides
-  int64_t transformed, regions;                             // elements of V and Q; how many regions are kept
+  int64_t transformed, regions;                             // elements of a thread's V and Q; how many regions are kept
   bool at_once;                                             // all tiles in one part: a region is finished as it is done
 
   int64_t region() const { return tiles.products() * sum_product; }  // elements
@@ -52,10 +53,10 @@ static GradWeightPlan plan_grad_weight(const Gather& g, int64_t m) {
   }
   const int64_t each = split ? plan.split : tiles;
   plan.part = ceil_div(each, ceil_div(each, fit));
-  plan.at_once = !split && plan.part == tiles;
   plan.v_product = odd_lines<T>(plan.chunks * plan.part * L);
-  plan.q_product = odd_lines<T>(plan.output_chunks * plan.part * L);
+  plan.q_product = odd_lines<T>((split ? plan.output_chunks : kColumnChunks) * plan.part * L);
   plan.transformed = products * (plan.v_product + plan.q_product);
+  plan.at_once = !split && plan.part == tiles;
   plan.regions = split          ? g.groups * plan.splits * plan.region_count()
                  : plan.at_once ? plan.threads
                                 : plan.region_count();
@@ -65,7 +66,7 @@ static GradWeightPlan plan_grad_weight(const Gather& g, int64_t m) {
 template <class S, class T = Compute<S>>
 static int64_t grad_weight_workspace(const Gather& g, int64_t m) {
   const GradWeightPlan plan = plan_grad_weight<T>(g, m);
-  return (plan.transformed * (plan.splits ? plan.threads : 1) + plan.regions * plan.region()) * int64_t(sizeof(T));
+  return (plan.threads * plan.transformed + plan.regions * plan.region()) * int64_t(sizeof(T));
 }
 
 // One group's operands and what both are transformed by.
@@ -85,29 +86,29 @@ struct GradWeightTask {
         spread(Kind::result_transposed, plan.tiles),
         back(Kind::weights_transposed, plan.tiles) {}
 
-  // Chunks of x are [0, plan.chunks), those of grad_y follow.
-  void transform(int64_t first, int64_t last, int64_t c0, int64_t c1, T* v, int64_t offset) const {
-    constexpr int L = kChunk<T>;
-    const int64_t n = plan.chunks;
-    T* q = v + plan.tiles.products() * plan.v_product;
-    if (c0 < n)
-      transform_tiles(x, data, plan.tiles, first, last, c0, smaller(c1, n),
-                      {v + offset * L, plan.v_product, plan.part * L});
-    if (c1 > n)
-      transform_tiles(y, spread, plan.tiles, first, last, larger(c0, n) - n, c1 - n,
-                      {q + offset * L, plan.q_product, plan.part * L});
+  T* q_of(T* v) const { return v + plan.tiles.products() * plan.v_product; }
+  int64_t first_chunk(int64_t column) const { return plan.chunks * column / plan.columns; }
+
+  // Chunks [c0, c1) of x, to their places in v.
+  void transform_x(int64_t first, int64_t last, int64_t c0, int64_t c1, T* v) const {
+    const int64_t chunk = plan.part * kChunk<T>;
+    transform_tiles(x, data, plan.tiles, first, last, c0, c1, {v, plan.v_product, chunk});
+  }
+  // Chunks [k0, k1) of grad_y, the first of them to q.
+  void transform_y(int64_t first, int64_t last, int64_t k0, int64_t k1, T* q) const {
+    const int64_t chunk = plan.part * kChunk<T>;
+    transform_tiles(y, spread, plan.tiles, first, last, k0, k1, {q - k0 * chunk, plan.q_product, chunk});
   }
 
-  // The region of channels of `column` and outputs of `panel`: `tiles` more of them.
-  void add(int64_t panel, int64_t column, int64_t tiles, const T* v, T* sums, bool accumulate) const {
+  // The region of channels of `column` and outputs of `panel`, whose transformed tiles begin at q: `tiles` more of
+  // them.
+  void add(int64_t panel, int64_t column, int64_t tiles, const T* v, const T* q, T* sums, bool accumulate) const {
     constexpr int L = kChunk<T>;
-    const T* q = v + plan.tiles.products() * plan.v_product;
     const int width = int(smaller(plan.output_chunks - panel * kColumnChunks, kColumnChunks));
-    const int64_t c0 = plan.chunks * column / plan.columns, c1 = plan.chunks * (column + 1) / plan.columns;
+    const int64_t c0 = first_chunk(column), c1 = first_chunk(column + 1);
     for (int64_t f = 0; f < plan.tiles.products(); ++f)
       for (int64_t c = c0; c < c1; ++c)
-        multiply_outer(width, tiles, v + f * plan.v_product + c * plan.part * L,
-                       q + f * plan.q_product + panel * kColumnChunks * plan.part * L, plan.part * L,
+        multiply_outer(width, tiles, v + f * plan.v_product + c * plan.part * L, q + f * plan.q_product, plan.part * L,
                        sums + f * plan.sum_product + (c - c0) * L * kColumns<T>, accumulate);
   }
 
@@ -115,7 +116,7 @@ struct GradWeightTask {
   void finish(int64_t panel, int64_t column, T* sums, int64_t splits, int64_t stride) const {
     constexpr int L = kChunk<T>;
     alignas(64) T taps[L * kMostTaps * L];
-    const int64_t c0 = plan.chunks * column / plan.columns, c1 = plan.chunks * (column + 1) / plan.columns;
+    const int64_t c0 = first_chunk(column), c1 = first_chunk(column + 1);
     for (int64_t s = 1; s < splits; ++s)
       for (int64_t e = 0; e < plan.region(); e += kLanes<T>)
         store(sums + e, load(sums + e) + load(sums + s * stride + e));
@@ -135,13 +136,15 @@ static void run_split(const Gather& g, const GradWeightPlan& plan, const ConvOpe
   const int64_t count = plan.region_count(), tiles = plan.tiles.count(), set = count * plan.region();
   parallel_tasks(g.groups * plan.splits, int(plan.threads), [&](int64_t task, int thread) {
     const GradWeightTask<S> op(g, plan, o, task / plan.splits);
-    T *v = workspace + thread * plan.transformed, *sums = regions + task * set;
+    T *v = workspace + thread * plan.transformed, *q = op.q_of(v), *sums = regions + task * set;
     const int64_t begin = task % plan.splits * plan.split, end = smaller(begin + plan.split, tiles);
     for (int64_t first = begin; first < end; first += plan.part) {
       const int64_t last = smaller(first + plan.part, end);
-      op.transform(first, last, 0, plan.chunks + plan.output_chunks, v, 0);
+      op.transform_x(first, last, 0, plan.chunks, v);
+      op.transform_y(first, last, 0, plan.output_chunks, q);
       for (int64_t i = 0; i < count; ++i)
-        op.add(i / plan.columns, i % plan.columns, last - first, v, sums + i * plan.region(), first > begin);
+        op.add(i / plan.columns, i % plan.columns, last - first, v,
+               q + i / plan.columns * kColumnChunks * plan.part * kChunk<T>, sums + i * plan.region(), first > begin);
     }
   });
   parallel_tasks(g.groups * count, int(plan.threads), [&](int64_t task, int) {
@@ -154,26 +157,28 @@ static void run_split(const Gather& g, const GradWeightPlan& plan, const ConvOpe
 
 template <class S, class T = Compute<S>>
 static void run_in_parts(const Gather& g, const GradWeightPlan& plan, const ConvOperands& o) {
-  T *v = (T*)o.workspace, *regions = v + plan.transformed;
-  const int64_t tiles = plan.tiles.count(), all_chunks = plan.chunks + plan.output_chunks;
-  for (int64_t group = 0; group < g.groups; ++group) {
-    const GradWeightTask<S> op(g, plan, o, group);
-    for (int64_t first = 0; first < tiles; first += plan.part) {
-      const int64_t last = smaller(first + plan.part, tiles), wanted = plan.threads > 1 ? 8 * plan.threads : 1;
-      const int64_t each = larger(ceil_div(last - first, wanted), smaller(last - first, 4));
-      const int64_t pieces = ceil_div(last - first, each), cuts = smaller(ceil_div(wanted, pieces), all_chunks);
-      parallel_tasks(pieces * cuts, int(plan.threads), [&](int64_t task, int) {
-        const int64_t t = first + task / cuts * each, i = task % cuts;
-        op.transform(t, smaller(t + each, last), all_chunks * i / cuts, all_chunks * (i + 1) / cuts, v, t - first);
-      });
-      parallel_tasks(plan.region_count(), int(plan.threads), [&](int64_t task, int thread) {
-        const int64_t panel = task / plan.columns, column = task % plan.columns;
-        T* sums = regions + (plan.at_once ? thread : task) * plan.region();
-        op.add(panel, column, last - first, v, sums, first > 0);
-        if (last == tiles) op.finish(panel, column, sums, 1, 0);
-      });
+  T *workspace = (T*)o.workspace, *regions = workspace + plan.threads * plan.transformed;
+  const int64_t tiles = plan.tiles.count(), count = plan.region_count();
+  parallel_tasks(plan.threads, int(plan.threads), [&](int64_t share, int thread) {
+    const int64_t begin = count * share / plan.threads, end = count * (share + 1) / plan.threads;
+    for (int64_t group = 0; group < g.groups; ++group) {
+      const GradWeightTask<S> op(g, plan, o, group);
+      T *v = workspace + thread * plan.transformed, *q = op.q_of(v);
+      for (int64_t first = 0, last; first < tiles; first = last) {
+        last = smaller(first + plan.part, tiles);
+        for (int64_t i = begin; i < end; ++i) {
+          const int64_t panel = i / plan.columns, column = i % plan.columns, k0 = panel * kColumnChunks;
+          if (i < begin + plan.columns)  // not met before
+            op.transform_x(first, last, op.first_chunk(column), op.first_chunk(column + 1), v);
+          if (i == begin || column == 0)
+            op.transform_y(first, last, k0, smaller(k0 + kColumnChunks, plan.output_chunks), q);
+          T* sums = regions + (plan.at_once ? share : i) * plan.region();
+          op.add(panel, column, last - first, v, q, sums, first > 0);
+          if (last == tiles) op.finish(panel, column, sums, 1, 0);
+        }
+      }
     }
-  }
+  });
 }
 
 template <class S>

@@ -30,19 +30,23 @@ static std::string supports(const ConvProblem& p) {
   return "";
 }
 
-static Tiles tiles_of(const ConvProblem& p, int64_t m) {
-  return winograd::cut(p.pass == Pass::grad_input ? phase_gather(p, 0, 0, 0) : forward_gather(p), m);
+static Gather gather_of(const ConvProblem& p) {
+  return p.pass == Pass::grad_input ? phase_gather(p, 0, 0, 0) : forward_gather(p);
 }
+static Tiles tiles_of(const ConvProblem& p, int64_t m) { return winograd::cut(gather_of(p), m); }
 
-// How many cache lines of weights are transformed in all, each for one product of a tile and 16 outputs.
-static double weight_lines(const ConvProblem& p, double lines, bool fused, double tiles, double tile_bytes) {
-  if (p.packed) return 0;
-  if (fused) return lines;
-  // Anew for each part of the tiles, and in it for each block.
-  const double part = std::max(double(winograd::kTransformedBytes) / tile_bytes, double(winograd::kMostBlock));
-  const double parts = std::ceil(tiles / part), panels = std::ceil(lines / 2);
-  const double fewest = std::min(std::ceil(2 * double(p.threads) / panels), std::ceil(tiles / parts / 28));
-  return lines * parts * std::max(std::ceil(tiles / parts / double(winograd::kMostBlock)), fewest);
+// How often all threads together transform each tile and each weight of a result that is an image.
+struct Repeats {
+  double tiles, weights;
+};
+static Repeats repeats(const ConvProblem& p, bool fused, int64_t tiles, double outputs, double tile_bytes,
+                       int64_t threads) {
+  if (fused) return {1, p.packed ? 0 : double(threads)};
+  const auto panels = int64_t(std::ceil(outputs / 2));
+  const int64_t parts = winograd::count_parts(tiles, gather_of(p), panels, int64_t(tile_bytes), threads);
+  const double part = std::ceil(double(tiles) / double(parts)), share = double(p.G * parts * panels) / double(threads);
+  const double met = double(threads) * std::ceil(share / double(panels)) / double(p.G * parts);
+  return {std::max(met, 1.0), p.packed ? 0 : double(parts) * std::ceil(part / double(winograd::kMostBlock))};
 }
 
 // Seconds that the sums of a weight gradient take through memory and back, for each part of the tiles after the first.
@@ -68,6 +72,7 @@ static double cost(const ConvProblem& p) {
   const double count = double(tiles.count()), products = double(tiles.products());
   const double threads = double(useful_threads(p.macs(), p.threads));
   double macs, lines, sums = 0;
+  Repeats repeated{1, 1};
   bool near;
   if (of_weights) {  // multiplies whole cache lines of channels
     const double bytes = products * in * lanes * out * lanes * size;
@@ -78,7 +83,8 @@ static double cost(const ConvProblem& p) {
   } else {  // a product of few rows loads as many weights: it is no faster than one of 6
     near = products * channels * out * lanes * size <= double(winograd::kFusedWeights);
     macs = std::max(count, 6.0) * channels * out * lanes;
-    lines = weight_lines(p, channels * out, near, count, products * in * lanes * size);
+    repeated = repeats(p, near, tiles.count(), out, products * in * lanes * size, int64_t(threads));
+    lines = channels * out * repeated.weights;
   }
   const double relative = relative_speed(p.isa);
   const double speed = (wide ? near ? 50e9 : of_weights ? 38e9 : 41e9 : 10e9) / (half_speed ? 2 : 1) * relative;
@@ -91,7 +97,7 @@ static double cost(const ConvProblem& p) {
   const double conflicts =
       of_weights ? in * far(p.C) + out * far(p.K) : in * far(p.pass == Pass::grad_input ? p.K : p.C);
   const double images =
-      count * (tails + conflicts + (of_weights ? in * 4e-9 + out * 3.2e-9 : in * 6e-9 + out * 4.1e-9));
+      count * (tails + conflicts + (of_weights ? in * 4e-9 + out * 3.2e-9 : repeated.tiles * in * 6e-9 + out * 4.1e-9));
   const double weights = lines * (itemsize(p.dtype) == 2 ? 4e-9 : of_weights ? 2e-9 : 3e-9);
   const double groups = double(p.G - 1) * products * 0.1e-6;  // each product of a group begins anew
   const double transforms = (images + weights) * slower / std::sqrt(relative);

@@ -1,6 +1,7 @@
 // How images are cut into tiles.
 #pragma once
 #include <algorithm>
+#include <cstdint>
 
 #include "common/gemm/gather.h"
 
@@ -9,7 +10,7 @@ namespace torchconv::winograd {
 // What decides between the drivers; costs go by it too.
 constexpr int64_t kFusedWeights = 3 << 20;      // bytes of a group's transformed weights, up to which images are fused
 constexpr int64_t kMostBlock = 128;             // tiles per task, when not
-constexpr int64_t kTransformedBytes = 4 << 20;  // of the tiles that are transformed at a time, when not
+constexpr int64_t kTransformedBytes = 4 << 20;  // of the tiles that a thread transforms at a time, when not
 // Of a weight gradient: bytes of a group's sums up to which each split has its own; of the tiles that are transformed
 // at a time beyond that (8 MiB: 1.15x to 1.3x of the time), and their least number.
 constexpr int64_t kSplitSums = 1 << 20, kPartBytes = 3 << 20, kLeastPart = 112;
@@ -41,6 +42,23 @@ inline Side cut(const Axis& a, int64_t m) {
   return {outputs, a.taps, (a.count + outputs - 1) / outputs, a.offset + std::min<int64_t>(0, (a.taps - 1) * a.delta)};
 }
 inline Tiles cut(const Gather& g, int64_t m) { return {cut(g.h, m), cut(g.w, m), g.N}; }
+
+// Parts of the tiles, when not fused: a task is a panel of outputs in a part. As many as leave the busiest thread the
+// least to do, in cycles of one product: a vector of channels for each tile and each output chunk of a panel, weights
+// transformed for each block of a part, tiles transformed for each part that a thread meets.
+inline int64_t count_parts(int64_t tiles, const Gather& g, int64_t panels, int64_t tile_bytes, int64_t threads) {
+  const auto ceil = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+  const int64_t fewest = ceil(tiles, std::max(kTransformedBytes / tile_bytes, kMostBlock));
+  const int64_t most = std::max(fewest, std::min(fewest + 4 * threads, tiles / 6));
+  int64_t best = fewest, least = INT64_MAX;
+  for (int64_t parts = fewest; parts <= most; ++parts) {
+    const int64_t part = ceil(tiles, parts), share = ceil(g.groups * parts * panels, threads);
+    const int64_t weights = g.packed ? 0 : 4 * ceil(part, kMostBlock);
+    const int64_t busiest = share * g.channels * (part + weights) + ceil(share, panels) * part * g.channels / 4;
+    if (busiest < least) best = parts, least = busiest;
+  }
+  return best;
+}
 
 // Tile t of all images.
 struct Place {
