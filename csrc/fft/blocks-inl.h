@@ -6,7 +6,6 @@ using fft::Axis;
 struct Blocks {
   int64_t images, rows, columns;           // of a block, at most
   int64_t of_images, of_rows, of_columns;  // how many blocks
-  bool own;                                // a thread does blocks of its own from end to end; else threads share each
 
   int64_t count() const { return of_images * of_rows * of_columns; }
   int64_t tiles() const { return images * rows * columns; }

@@ -4,37 +4,69 @@ namespace torchconv::ISA_NS {
 // A block of tiles stays in the L2 cache while one column is multiplied; so does a part of the weights.
 constexpr int64_t kTilesInL2 = 384 << 10, kWeightsInL2 = 256 << 10;
 
-// How many tiles a block has at most, and whether threads have blocks of their own.
-TORCHCONV_INLINE Blocks cut_blocks(const Images& g, int64_t bytes_per_tile, int64_t bytes_per_spectrum) {
-  const int64_t threads = g.threads, tiles = g.tiles() * g.groups;
-  const bool own = threads == 1 || tiles >= 8 * threads || g.groups % threads == 0;
-  int64_t most = larger(kTileRows, smaller(64, kTilesInL2 / bytes_per_tile));
-  most = smaller(most, larger(fft::kFewTiles, fft::kMostBlock / bytes_per_spectrum));
-  if (own) most = smaller(most, larger(fft::kFewTiles, ceil_div(tiles, threads)));
-  Blocks b = cut_blocks(g.N, g.h.tiles, g.w.tiles, most, own && g.groups == 1 ? threads : 1);
-  b.own = own && b.count() * g.groups >= threads;
-  return b;
+// How the work is given to threads. own: a task is a block of tiles and a range of the output chunks, from end to end;
+// a range's tasks follow each other, and a thread transforms the rows of its weights once. Else all threads share each
+// block, and fetch rows from each other's caches: two threads then take as long as one where cores are far apart
+// (parallel.h; 16 channels, 31x31), and 0.6 of it where they are near.
+struct DenseShares {
+  Blocks blocks;
+  int64_t ranges;
+  bool own;
+};
+
+// In transforms of a column of a chunk; a product of a tile and 8 channels takes as long, and of few tiles as of 6.
+TORCHCONV_INLINE double column_effort(double tiles, double sources, double results, double channels) {
+  return results * channels + tiles * (sources + results) + (tiles < 6 ? 6 : tiles) * channels * results / 8;
+}
+
+template <class T>
+static DenseShares share_out(const Images& g) {
+  constexpr int64_t L = kChunk<T>, slot = 2 * L * int64_t(sizeof(T));
+  const int64_t threads = g.threads, tiles = g.tiles(), sources = ceil_div(g.sources, L),
+                results = ceil_div(g.results, L);
+  const auto cut = [&](int64_t ranges, int64_t tiles_of_thread, int64_t blocks_of_range) {
+    const int64_t spectrum = g.h.size * g.w.size / 2 * slot * larger(sources, ceil_div(results, ranges));
+    int64_t most = larger(kTileRows, smaller(64, kTilesInL2 / (g.h.size * sources * slot)));
+    most = smaller(most, larger(fft::kFewTiles, fft::kMostBlock / spectrum));
+    return cut_blocks(g.N, g.h.tiles, g.w.tiles, smaller(most, larger(fft::kFewTiles, tiles_of_thread)),
+                      blocks_of_range);
+  };
+  DenseShares best{cut(1, tiles, 1), 1, false};
+  const double channels = double(g.sources), in = double(sources);
+  double least = 1.5 / double(threads) * double(g.groups * best.blocks.count()) *
+                 column_effort(double(best.blocks.tiles()), in, double(results), channels);
+  for (int64_t ranges = 1; ranges <= smaller(threads, results); ++ranges) {
+    const Blocks blocks =
+        cut(ranges, ceil_div(tiles * g.groups * ranges, threads), g.groups == 1 ? ceil_div(threads, ranges) : 1);
+    const int64_t tasks = g.groups * ranges * blocks.count();
+    if (tasks < threads) continue;
+    const double effort = double(ceil_div(tasks, threads)) *
+                          column_effort(double(blocks.tiles()), in, double(ceil_div(results, ranges)), channels);
+    if (effort < least) best = {blocks, ranges, true}, least = effort;
+  }
+  return best;
 }
 
 template <class T>
 struct DensePlan {
+  DenseShares shares;
   Blocks blocks;
   int64_t source_chunks, result_chunks, depth;      // depth: input channels whose weights are in L2 together
   int64_t height;                                   // rows of an image in a block
   int64_t column;                                   // stride of the rows' spectra, from column to column
   int64_t tile_slot, weight_slot, product_slot;     // strides from slot to slot
+  int64_t row_weights;                              // numbers, of a range of a group
   int64_t spectra, tiles, weights, products, line;  // numbers
-  int64_t per_thread, all_weights;
+  int64_t per_thread;
 
-  explicit DensePlan(const Images& g) {
+  explicit DensePlan(const Images& g) : shares(share_out<T>(g)), blocks(shares.blocks) {
     constexpr int L = kChunk<T>;
     source_chunks = ceil_div(g.sources, L), result_chunks = ceil_div(g.results, L);
-    const int64_t slot = 2 * L * int64_t(sizeof(T)), spectrum = g.h.size * g.w.size / 2 * slot;
-    blocks = cut_blocks(g, g.h.size * source_chunks * slot, spectrum * (source_chunks + result_chunks));
-    const int64_t columns = g.w.size / 2, strips = blocks.images * blocks.columns;
-    depth = smaller(source_chunks, larger(1, kWeightsInL2 / (g.h.size * 2 * L * L * int64_t(sizeof(T))))) * L;
+    const int64_t columns = g.w.size / 2, strips = blocks.images * blocks.columns, slot = 2 * L * int64_t(sizeof(T));
+    const int64_t range = ceil_div(result_chunks, shares.ranges);
+    depth = smaller(source_chunks, larger(1, kWeightsInL2 / (g.h.size * L * slot))) * L;
     height = (blocks.rows - 1) * g.h.step + g.h.size;
-    column = strips * larger(source_chunks, result_chunks) * height * 2 * L + L;
+    column = strips * larger(source_chunks, range) * height * 2 * L + L;
     tile_slot = source_chunks * blocks.tiles() * 2 * L + L;
     weight_slot = depth * 2 * L + L, product_slot = blocks.tiles() * 2 * L + L;
     spectra = columns * column;
@@ -43,24 +75,24 @@ struct DensePlan {
     line = larger(larger(kRowsAtOnce * line_size(blocks.columns, g.w.step, g.w.size), g.w.size + g.h.taps * g.w.taps),
                   kColumnsAtOnce * 2 * g.h.size) *
            L;
-    per_thread = tiles + weights + products + line;
-    all_weights = g.groups * RowWeights<T>(g, nullptr).size;
+    row_weights = RowWeights<T>(g, range, nullptr).size;
+    per_thread = tiles + weights + products + line + (shares.own ? row_weights + spectra : 0);
   }
-  int64_t numbers(int64_t threads) const {
-    return all_weights + (blocks.own ? threads : 1) * spectra + threads * per_thread;
-  }
+  int64_t shared(int64_t groups) const { return shares.own ? 0 : groups * row_weights + spectra; }
+  int64_t numbers(const Images& g) const { return shared(g.groups) + g.threads * per_thread; }
 };
 
-// One thread's part of the workspace, and the spectra of the rows of a block, its own or shared. A column of the
-// results takes the place of that of the source.
+// One thread's part of the workspace, and what it shares with the others where it has none of its own: the rows of the
+// weights, and the spectra of the rows of a block, in which a column of the results takes the place of the source's.
 template <class T>
 struct DensePieces {
-  T *spectra, *tiles, *weights, *products, *line;
+  T *row_weights, *spectra, *tiles, *weights, *products, *line;
 
-  DensePieces(const DensePlan<T>& plan, T* workspace, int threads, int thread) {
-    T* blocks = workspace + plan.all_weights;
-    spectra = blocks + (plan.blocks.own ? thread : 0) * plan.spectra;
-    tiles = blocks + (plan.blocks.own ? threads : 1) * plan.spectra + thread * plan.per_thread;
+  DensePieces(const DensePlan<T>& plan, T* workspace, int64_t groups, int thread) {
+    T* own = workspace + plan.shared(groups) + thread * plan.per_thread;
+    const int64_t of_rows = plan.row_weights * (plan.shares.own ? 1 : groups);
+    row_weights = plan.shares.own ? own : workspace, spectra = row_weights + of_rows;
+    tiles = plan.shares.own ? spectra + plan.spectra : own;
     weights = tiles + plan.tiles, products = weights + plan.weights, line = products + plan.products;
   }
 };
@@ -75,7 +107,12 @@ struct Dense {
   const S *src, *w, *bias;
   const Finish<S>& after;
   S* dst;
-  T* row_weights;
+};
+
+// Output chunks [first, last).
+struct Range {
+  int64_t first, last;
+  int64_t size() const { return last - first; }
 };
 
 // Where the rows of image n and x-tile q of a block start, for chunk c of `chunks`.
@@ -85,21 +122,16 @@ TORCHCONV_INLINE int64_t strip_at(const DensePlan<T>& plan, const Block& b, int6
   return ((n * b.columns + q) * chunks + c) * plan.height * 2 * kChunk<T>;
 }
 
+// The rows of input channels [c0, c1), for one chunk of outputs, the k-th of `all`.
 template <class S, class T = Compute<S>>
-static void transform_all_weight_rows(const Dense<S>& d, T* workspace, int threads) {
+static void transform_weight_chunk(const Dense<S>& d, int64_t group, int64_t chunk, int64_t c0, int64_t c1, T* line,
+                                   const RowWeights<T>& all, int64_t k) {
   constexpr int L = kChunk<T>;
   const Images& g = d.g;
-  const RowWeights<T> all(g, d.row_weights);
-  const int64_t chunks = d.plan.result_chunks, parts = d.plan.source_chunks, per_group = chunks * parts;
-  parallel_tasks(g.groups * per_group, threads, [&](int64_t task, int thread) {
-    const int64_t group = task / per_group, k = task % per_group / parts, c0 = task % parts * L;
-    T* line = DensePieces<T>(d.plan, workspace, threads, thread).line;
-    T* taps = line + g.w.size * L;
-    for (int64_t c = c0; c < smaller(c0 + L, g.sources); ++c)
-      transform_weight_rows<S>(g, d.t, d.w + group * g.w_group + k * L * g.w_out + c * g.w_in,
-                               smaller(L, g.results - k * L), taps, line,
-                               all.data + group * all.size + k * all.chunk + c * all.input, all.column);
-  });
+  for (int64_t c = c0; c < c1; ++c)
+    transform_weight_rows<S>(g, d.t, d.w + group * g.w_group + chunk * L * g.w_out + c * g.w_in,
+                             smaller(L, g.results - chunk * L), line + g.w.size * L, line,
+                             all.data + k * all.chunk + c * all.input, all.column);
 }
 
 // `count` rows of image n of a block, counted from the block's first row, for all its x-tiles and channels.
@@ -120,8 +152,10 @@ static void transform_source_rows(const Dense<S>& d, const Block& b, const Dense
   }
 }
 
+// all: the rows of the weights of this range of outputs.
 template <class S, class T = Compute<S>>
-static void multiply_column(const Dense<S>& d, const Block& b, const DensePieces<T>& s, int64_t j) {
+static void multiply_column(const Dense<S>& d, const Block& b, const DensePieces<T>& s, const RowWeights<T>& all,
+                            const Range& range, int64_t j) {
   constexpr int L = kChunk<T>;
   const Images& g = d.g;
   const DensePlan<T>& plan = d.plan;
@@ -139,10 +173,9 @@ static void multiply_column(const Dense<S>& d, const Block& b, const DensePieces
                          {s.spectra + j * plan.column + from + c * strip, 2 * L, L, plan.source_chunks * strip},
                          g.h.size, {s.tiles + (c * tiles + i) * 2 * L, plan.tile_slot, L, 2 * L});
   });
-  const RowWeights<T> all(g, d.row_weights);
   for (int64_t i = 0; i < kColumnsAtOnce * 2 * g.h.size; ++i) zero_chunk(s.line + i * L);
-  for (int64_t k = 0; k < plan.result_chunks; ++k) {
-    const T* rows = all.data + b.group * all.size + j * all.column + k * all.chunk;
+  for (int64_t k = 0; k < range.size(); ++k) {
+    const T* rows = all.data + j * all.column + k * all.chunk;
     for (int64_t c = 0; c < g.sources; c += plan.depth) {
       const int64_t depth = smaller(plan.depth, g.sources - c);
       transform_weight_columns<T>(g, d.t, j, depth, rows + c * all.input, s.line,
@@ -153,30 +186,81 @@ static void multiply_column(const Dense<S>& d, const Block& b, const DensePieces
                            s.weights + slot * plan.weight_slot, s.products + slot * plan.product_slot, c > 0);
     }
     // Each tile leaves what is not a result behind its rows, where the next one puts its own.
-    for_each_row(plan.result_chunks, [&](int64_t to, int64_t i) {
+    for_each_row(range.size(), [&](int64_t to, int64_t i) {
       inverse_columns<T>(d.t, j, b.columns, {s.products + i * 2 * L, plan.product_slot, L, 2 * L},
-                         {s.spectra + j * plan.column + to + k * strip, 2 * L, L, plan.result_chunks * strip});
+                         {s.spectra + j * plan.column + to + k * strip, 2 * L, L, range.size() * strip});
     });
   }
 }
 
 // `count` rows of the results of image n of a block.
 template <class S, class T = Compute<S>>
-static void write_result_rows(const Dense<S>& d, const Block& b, const DensePieces<T>& s, int64_t n, int64_t y,
-                              int64_t count) {
+static void write_result_rows(const Dense<S>& d, const Block& b, const DensePieces<T>& s, const Range& range, int64_t n,
+                              int64_t y, int64_t count) {
   constexpr int L = kChunk<T>;
   const Images& g = d.g;
   const DensePlan<T>& plan = d.plan;
   const Strips strips{b.columns, b.column * g.w.step, g.w.step, 0};
-  for (int64_t k = 0; k < plan.result_chunks; ++k) {
+  for (int64_t k = range.first; k < range.last; ++k) {
     const int64_t channel = b.group * g.results + k * L, channels = smaller(L, g.results - k * L);
     T bias[L];
     load_bias<S>(d.bias ? d.bias + channel : nullptr, channels, bias);
     const RowOf<S> row{d.dst + (b.image + n) * g.dst_n + channel * g.dst_c, g.dst_c, g.dst_w, channels};
     write_rows<S>(d.t,
-                  {s.spectra + strip_at(plan, b, n, 0, plan.result_chunks, k) + y * 2 * L, plan.column, L,
-                   plan.result_chunks * plan.height * 2 * L},
+                  {s.spectra + strip_at(plan, b, n, 0, range.size(), k - range.first) + y * 2 * L, plan.column, L,
+                   range.size() * plan.height * 2 * L},
                   {row, g.dst_h, g.h.out, g.w.out}, b.row * g.h.step + y, count, strips, s.line, bias, d.after);
+  }
+}
+
+// A thread's own block of tiles and range of outputs, from end to end.
+template <class S, class T = Compute<S>>
+static void run_own(const Dense<S>& d, T* workspace) {
+  const Images& g = d.g;
+  const DensePlan<T>& plan = d.plan;
+  const int64_t blocks = plan.blocks.count(), ranges = plan.shares.ranges;
+  parallel_runs(g.groups * ranges * blocks, g.threads, [&](int64_t task, int64_t previous, int thread) {
+    const int64_t set = task / blocks, i = set % ranges;
+    const Block b(g.N, g.h, g.w, plan.blocks, set / ranges * blocks + task % blocks);
+    const Range range{part(plan.result_chunks, ranges, i), part(plan.result_chunks, ranges, i + 1)};
+    const DensePieces<T> s(plan, workspace, g.groups, thread);
+    const RowWeights<T> rows(g, range.size(), s.row_weights);
+    if (previous < 0 || previous / blocks != set)
+      for (int64_t k = range.first; k < range.last; ++k)
+        transform_weight_chunk(d, b.group, k, 0, g.sources, s.line, rows, k - range.first);
+    for (int64_t n = 0; n < b.images; ++n) transform_source_rows(d, b, s, n, 0, b.height(g.h));
+    for (int64_t j = 0; j < d.t.columns; ++j) multiply_column(d, b, s, rows, range, j);
+    for (int64_t n = 0; n < b.images; ++n) write_result_rows(d, b, s, range, n, 0, b.rows * g.h.step);
+  });
+}
+
+// All threads do each block together.
+template <class S, class T = Compute<S>>
+static void run_shared(const Dense<S>& d, T* workspace) {
+  constexpr int L = kChunk<T>;
+  const Images& g = d.g;
+  const DensePlan<T>& plan = d.plan;
+  const Range all{0, plan.result_chunks};
+  const auto pieces = [&](int thread) { return DensePieces<T>(plan, workspace, g.groups, thread); };
+  const auto rows_of = [&](int64_t group) {
+    return RowWeights<T>(g, all.size(), workspace + group * plan.row_weights);
+  };
+  const int64_t parts = plan.source_chunks, per_group = all.size() * parts;
+  parallel_tasks(g.groups * per_group, g.threads, [&](int64_t task, int thread) {
+    const int64_t group = task / per_group, k = task % per_group / parts, c0 = task % parts * L;
+    transform_weight_chunk(d, group, k, c0, smaller(c0 + L, g.sources), pieces(thread).line, rows_of(group), k);
+  });
+  for (int64_t i = 0; i < plan.blocks.count() * g.groups; ++i) {
+    const Block b(g.N, g.h, g.w, plan.blocks, i);
+    const RowWeights<T> rows = rows_of(b.group);
+    parallel_rows(b.images, b.height(g.h), g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
+      transform_source_rows(d, b, pieces(thread), n, y, count);
+    });
+    parallel_tasks(d.t.columns, g.threads,
+                   [&](int64_t j, int thread) { multiply_column(d, b, pieces(thread), rows, all, j); });
+    parallel_rows(b.images, b.rows * g.h.step, g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
+      write_result_rows(d, b, pieces(thread), all, n, y, count);
+    });
   }
 }
 
@@ -185,32 +269,8 @@ static void run_dense(const Images& g, const S* src, const S* w, const S* bias, 
                       void* workspace) {
   const DensePlan<T> plan(g);
   const Transforms<T> t(g.isa, g.h.size, g.w.size);
-  T* numbers = (T*)workspace;
-  const Dense<S> d{g, plan, t, src, w, bias, after, dst, numbers};
-  transform_all_weight_rows(d, numbers, g.threads);
-  const int64_t blocks = plan.blocks.count() * g.groups;
-  const auto pieces = [&](int thread) { return DensePieces<T>(plan, numbers, g.threads, thread); };
-  if (plan.blocks.own) {
-    parallel_tasks(blocks, g.threads, [&](int64_t task, int thread) {
-      const Block b(g.N, g.h, g.w, plan.blocks, task);
-      const DensePieces<T> s = pieces(thread);
-      for (int64_t n = 0; n < b.images; ++n) transform_source_rows(d, b, s, n, 0, b.height(g.h));
-      for (int64_t j = 0; j < t.columns; ++j) multiply_column(d, b, s, j);
-      for (int64_t n = 0; n < b.images; ++n) write_result_rows(d, b, s, n, 0, b.rows * g.h.step);
-    });
-    return;
-  }
-  for (int64_t i = 0; i < blocks; ++i) {
-    const Block b(g.N, g.h, g.w, plan.blocks, i);
-    const int64_t height = b.height(g.h), results = b.rows * g.h.step;
-    parallel_rows(b.images, height, g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
-      transform_source_rows(d, b, pieces(thread), n, y, count);
-    });
-    parallel_tasks(t.columns, g.threads, [&](int64_t j, int thread) { multiply_column(d, b, pieces(thread), j); });
-    parallel_rows(b.images, results, g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
-      write_result_rows(d, b, pieces(thread), n, y, count);
-    });
-  }
+  const Dense<S> d{g, plan, t, src, w, bias, after, dst};
+  (plan.shares.own ? run_own<S> : run_shared<S>)(d, (T*)workspace);
 }
 
 }  // namespace torchconv::ISA_NS

@@ -19,7 +19,7 @@ struct DenseSums {
     x_chunks = ceil_div(g.C, L), y_chunks = ceil_div(g.K, L);
     const int64_t bytes = g.h.size * (x_chunks + y_chunks) * 2 * L * int64_t(sizeof(T));
     const int64_t most = larger(kFewestTiles, smaller(kMostTiles, kColumnsInL2 / bytes)),
-                  fitting = larger(fft::kFewTiles, fft::kMostBlock * g.threads / (bytes * g.w.size / 2));
+                  fitting = larger(fft::kFewTiles, 2 * fft::kMostBlock * g.threads / (bytes * g.w.size / 2));
     blocks = cut_blocks(g.N, g.h.tiles, g.w.tiles, smaller(most, fitting), 1);
     const int64_t columns = g.w.size / 2, strips = blocks.images * blocks.columns, tiles = blocks.tiles();
     height = (blocks.rows - 1) * g.h.step + g.h.size;

@@ -24,7 +24,7 @@ template <class S, class T = Compute<S>>
 static int64_t images_workspace(const Images& g) {
   const int64_t numbers =
       g.depthwise ? g.threads * DepthwisePieces<T>(g, Transforms<T>(g.isa, g.h.size, g.w.size), nullptr, 0).size
-                  : DensePlan<T>(g).numbers(g.threads);
+                  : DensePlan<T>(g).numbers(g);
   return numbers * int64_t(sizeof(T));
 }
 

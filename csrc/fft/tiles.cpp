@@ -55,7 +55,7 @@ double effort(const ConvProblem& p, const Axis& h, const Axis& w) {
 double few_tiles_bytes(const ConvProblem& p, const Axis& h, const Axis& w) {
   const int64_t lanes = p.dtype == DType::f64 ? 8 : 16;
   const double tiles = std::min(double(kFewTiles), double(p.N) * double(h.tiles * w.tiles));
-  return tiles * double(h.size * w.size) * 64 * (chunks(p.Cg(), lanes) + chunks(p.Kg(), lanes));
+  return tiles * double(h.size * w.size) * 64 * std::max(chunks(p.Cg(), lanes), chunks(p.Kg(), lanes));
 }
 
 Tiling find_tiles(const ConvProblem& p) {

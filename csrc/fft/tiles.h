@@ -35,8 +35,9 @@ inline Axis cut(Axis a, int64_t size) {
   return a;
 }
 
-// A block of tiles that are multiplied together takes about so many bytes at most, but has so many tiles at the least.
-constexpr int64_t kMostBlock = 6 << 20, kFewTiles = 8;
+// The spectra of a block of tiles that are multiplied together take about so many bytes at most, but are so many at the
+// least.
+constexpr int64_t kMostBlock = 3 << 20, kFewTiles = 8;
 
 struct Tiling {
   Axis h, w;

@@ -1,5 +1,5 @@
-// Weights with transformed rows: [column][output chunk][input][row][slot], scaled so that no other step need scale.
-// Their columns are transformed just before use, which is less to keep and to move.
+// Weights with transformed rows of some chunks of outputs: [column][chunk][input][row][slot], scaled so that no other
+// step need scale. Their columns are transformed just before use, which is less to keep and to move.
 namespace torchconv::ISA_NS {
 
 using fft::Images;
@@ -20,11 +20,11 @@ template <class T>
 struct RowWeights {
   T* data;
   int64_t input, chunk, column;  // strides
-  int64_t size;                  // numbers, of one group
+  int64_t size;                  // numbers
 
-  RowWeights(const Images& g, T* data) : data(data) {
+  RowWeights(const Images& g, int64_t chunks, T* data) : data(data) {
     constexpr int L = kChunk<T>;
-    input = g.h.taps * 2 * L, chunk = g.sources * input, column = ceil_div(g.results, L) * chunk + L;
+    input = g.h.taps * 2 * L, chunk = g.sources * input, column = chunks * chunk + L;
     size = g.w.size / 2 * column;
   }
 };
