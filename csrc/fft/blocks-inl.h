@@ -31,6 +31,22 @@ TORCHCONV_INLINE Blocks cut_blocks(int64_t N, int64_t rows, int64_t columns, int
   return b;
 }
 
+// Output chunks [first, last).
+struct Range {
+  int64_t first, last;
+  int64_t size() const { return last - first; }
+};
+TORCHCONV_INLINE Range range_of(int64_t chunks, int64_t ranges, int64_t i) {
+  return {part(chunks, ranges, i), part(chunks, ranges, i + 1)};
+}
+
+// In transforms of a column of a chunk; a product of a tile and 8 channels takes as long, and of few tiles as of 6.
+TORCHCONV_INLINE double column_effort(double tiles, double sources, double results, double channels) {
+  return results * channels + tiles * (sources + results) + (tiles < 6 ? 6 : tiles) * channels * results / 8;
+}
+// What is saved if threads share a block is worth this much more effort.
+constexpr double kOwnEffort = 1.5;
+
 // A block of one group.
 struct Block {
   int64_t group, image, images, row, rows, column, columns;  // first ones and counts

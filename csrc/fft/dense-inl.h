@@ -14,11 +14,6 @@ struct DenseShares {
   bool own;
 };
 
-// In transforms of a column of a chunk; a product of a tile and 8 channels takes as long, and of few tiles as of 6.
-TORCHCONV_INLINE double column_effort(double tiles, double sources, double results, double channels) {
-  return results * channels + tiles * (sources + results) + (tiles < 6 ? 6 : tiles) * channels * results / 8;
-}
-
 template <class T>
 static DenseShares share_out(const Images& g) {
   constexpr int64_t L = kChunk<T>, slot = 2 * L * int64_t(sizeof(T));
@@ -33,7 +28,7 @@ static DenseShares share_out(const Images& g) {
   };
   DenseShares best{cut(1, tiles, 1), 1, false};
   const double channels = double(g.sources), in = double(sources);
-  double least = 1.5 / double(threads) * double(g.groups * best.blocks.count()) *
+  double least = kOwnEffort / double(threads) * double(g.groups * best.blocks.count()) *
                  column_effort(double(best.blocks.tiles()), in, double(results), channels);
   for (int64_t ranges = 1; ranges <= smaller(threads, results); ++ranges) {
     const Blocks blocks =
@@ -107,12 +102,6 @@ struct Dense {
   const S *src, *w, *bias;
   const Finish<S>& after;
   S* dst;
-};
-
-// Output chunks [first, last).
-struct Range {
-  int64_t first, last;
-  int64_t size() const { return last - first; }
 };
 
 // Where the rows of image n and x-tile q of a block start, for chunk c of `chunks`.
@@ -222,7 +211,7 @@ static void run_own(const Dense<S>& d, T* workspace) {
   parallel_runs(g.groups * ranges * blocks, g.threads, [&](int64_t task, int64_t previous, int thread) {
     const int64_t set = task / blocks, i = set % ranges;
     const Block b(g.N, g.h, g.w, plan.blocks, set / ranges * blocks + task % blocks);
-    const Range range{part(plan.result_chunks, ranges, i), part(plan.result_chunks, ranges, i + 1)};
+    const Range range = range_of(plan.result_chunks, ranges, i);
     const DensePieces<T> s(plan, workspace, g.groups, thread);
     const RowWeights<T> rows(g, range.size(), s.row_weights);
     if (previous < 0 || previous / blocks != set)

@@ -5,22 +5,52 @@ namespace torchconv::ISA_NS {
 // Columns of x and grad_y of a block, of one column of the spectrum.
 constexpr int64_t kColumnsInL2 = 640 << 10, kFewestTiles = 24, kMostTiles = 128;
 
+// own: a task is a group and a range of grad_y's chunks, from end to end; x is transformed for each range. Else all
+// threads share each block of each group, and fetch rows from each other's caches (DenseShares).
+struct SumShares {
+  Blocks blocks;
+  int64_t ranges;
+  bool own;
+};
+
+template <class T>
+static SumShares share_out(const WeightGradient& g) {
+  constexpr int64_t L = kChunk<T>, slot = 2 * L * int64_t(sizeof(T));
+  const int64_t threads = g.threads, x = ceil_div(g.C, L), y = ceil_div(g.K, L);
+  const auto cut = [&](int64_t range, int64_t threads_of_block) {
+    const int64_t bytes = g.h.size * (x + range) * slot;
+    const int64_t most = larger(kFewestTiles, smaller(kMostTiles, kColumnsInL2 / bytes)),
+                  fitting = larger(fft::kFewTiles, 2 * fft::kMostBlock * threads_of_block / (bytes * g.w.size / 2));
+    return cut_blocks(g.N, g.h.tiles, g.w.tiles, smaller(most, fitting), 1);
+  };
+  const auto effort = [&](const Blocks& b, int64_t range) {
+    return double(b.count()) * column_effort(double(b.tiles()), double(x), double(range), double(g.C));
+  };
+  SumShares best{cut(y, threads), 1, false};
+  double least = kOwnEffort * double(g.groups) / double(threads) * effort(best.blocks, y);
+  for (int64_t ranges = 1; ranges <= smaller(threads, y); ++ranges) {
+    if (g.groups * ranges < threads) continue;
+    const int64_t range = ceil_div(y, ranges);
+    const Blocks blocks = cut(range, 1);
+    const double found = double(ceil_div(g.groups * ranges, threads)) * effort(blocks, range);
+    if (found < least) best = {blocks, ranges, true}, least = found;
+  }
+  return best;
+}
+
 template <class T>
 struct DenseSums {
+  SumShares shares;
   Blocks blocks;
-  int64_t x_chunks, y_chunks, height;
+  int64_t x_chunks, y_chunks, height;      // y_chunks of a range
   int64_t x_column, y_column, sum_column;  // strides of the rows' spectra, from column to column
   int64_t sum_input, sum_chunk;            // strides of the sums
   int64_t x_slot, y_slot, product_slot;    // strides from slot to slot
   int64_t x, y, sums, tiles_x, tiles_y, products, line, per_thread;
 
-  explicit DenseSums(const WeightGradient& g) {
+  explicit DenseSums(const WeightGradient& g) : shares(share_out<T>(g)), blocks(shares.blocks) {
     constexpr int L = kChunk<T>;
-    x_chunks = ceil_div(g.C, L), y_chunks = ceil_div(g.K, L);
-    const int64_t bytes = g.h.size * (x_chunks + y_chunks) * 2 * L * int64_t(sizeof(T));
-    const int64_t most = larger(kFewestTiles, smaller(kMostTiles, kColumnsInL2 / bytes)),
-                  fitting = larger(fft::kFewTiles, 2 * fft::kMostBlock * g.threads / (bytes * g.w.size / 2));
-    blocks = cut_blocks(g.N, g.h.tiles, g.w.tiles, smaller(most, fitting), 1);
+    x_chunks = ceil_div(g.C, L), y_chunks = ceil_div(ceil_div(g.K, L), shares.ranges);
     const int64_t columns = g.w.size / 2, strips = blocks.images * blocks.columns, tiles = blocks.tiles();
     height = (blocks.rows - 1) * g.h.step + g.h.size;
     x_column = strips * x_chunks * height * 2 * L + L, y_column = strips * y_chunks * height * 2 * L + L;
@@ -32,9 +62,10 @@ struct DenseSums {
     line = larger(kRowsAtOnce * line_size(blocks.columns, g.w.step, g.w.size),
                   larger(L * 2 * g.h.size, g.w.size + g.h.taps * g.w.taps)) *
            L;
-    per_thread = tiles_x + tiles_y + products + line;
+    per_thread = tiles_x + tiles_y + products + line + (shares.own ? x + y + sums : 0);
   }
-  int64_t numbers(int64_t threads) const { return x + y + sums + threads * per_thread; }
+  int64_t shared() const { return shares.own ? 0 : x + y + sums; }
+  int64_t numbers(int64_t threads) const { return shared() + threads * per_thread; }
 };
 
 template <class T>
@@ -42,8 +73,9 @@ struct DenseSumPieces {
   T *x, *y, *sums, *tiles_x, *tiles_y, *products, *line;
 
   DenseSumPieces(const DenseSums<T>& plan, T* workspace, int thread) {
-    x = workspace, y = x + plan.x, sums = y + plan.y;
-    tiles_x = sums + plan.sums + thread * plan.per_thread;
+    T* own = workspace + plan.shared() + thread * plan.per_thread;
+    x = plan.shares.own ? own : workspace, y = x + plan.x, sums = y + plan.y;
+    tiles_x = plan.shares.own ? sums + plan.sums : own;
     tiles_y = tiles_x + plan.tiles_x, products = tiles_y + plan.tiles_y, line = products + plan.products;
   }
 };
@@ -64,16 +96,18 @@ static void transform_x_rows(const WeightGradient& g, const DenseSums<T>& plan, 
   }
 }
 
-// The same of grad_y.
+// The same of a range of grad_y.
 template <class S, class T = Compute<S>>
 static void transform_y_rows(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, const Block& b,
-                             const DenseSumPieces<T>& s, const S* grad_y, int64_t n, int64_t y, int64_t count) {
+                             const Range& range, const DenseSumPieces<T>& s, const S* grad_y, int64_t n, int64_t y,
+                             int64_t count) {
   constexpr int L = kChunk<T>;
   const int64_t strip = plan.height * 2 * L;
   const Strips strips{b.columns, b.column * g.w.step, g.w.step, g.w.step};
-  for (int64_t k = 0; k < plan.y_chunks; ++k) {
-    const RowOf<const S> row{grad_y + (b.image + n) * g.y_n + (b.group * g.K + k * L) * g.y_c, g.y_c, g.y_w,
-                             smaller(L, g.K - k * L)};
+  for (int64_t k = 0; k < range.size(); ++k) {
+    const int64_t channel = (range.first + k) * L;
+    const RowOf<const S> row{grad_y + (b.image + n) * g.y_n + (b.group * g.K + channel) * g.y_c, g.y_c, g.y_w,
+                             smaller(L, g.K - channel)};
     transform_rows<S>(
         t, {row, g.y_h, g.h.out, g.w.out}, b.row * g.h.step + y, count, strips, s.line,
         {s.y + (n * b.columns * plan.y_chunks + k) * strip + y * 2 * L, plan.y_column, L, plan.y_chunks * strip});
@@ -83,14 +117,14 @@ static void transform_y_rows(const WeightGradient& g, const DenseSums<T>& plan, 
 // Columns of grad_y, whose tiles' rows do not overlap and are followed by zeros.
 template <class T>
 static void transform_y_columns(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t,
-                                const Block& b, const DenseSumPieces<T>& s, int64_t j) {
+                                const Block& b, const Range& range, const DenseSumPieces<T>& s, int64_t j) {
   constexpr int L = kChunk<T>;
   const int64_t tiles = b.tiles(), strip = plan.height * 2 * L;
   T* line = s.line;
   for (int64_t i = 2 * g.h.step; i < 2 * g.h.size; ++i) zero_chunk(line + i * L);
   for (int64_t tile = 0; tile < tiles; ++tile) {
     const int64_t n = tile / (b.rows * b.columns), y = tile / b.columns % b.rows, q = tile % b.columns;
-    for (int64_t k = 0; k < plan.y_chunks; ++k) {
+    for (int64_t k = 0; k < range.size(); ++k) {
       const T* rows =
           s.y + j * plan.y_column + ((n * b.columns + q) * plan.y_chunks + k) * strip + y * g.h.step * 2 * L;
       for (int64_t i = 0; i < 2 * g.h.step; ++i) copy_chunk(line + i * L, rows + i * L);
@@ -101,7 +135,7 @@ static void transform_y_columns(const WeightGradient& g, const DenseSums<T>& pla
 
 template <class T>
 static void sum_column(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, const Block& b,
-                       const DenseSumPieces<T>& s, int64_t j, bool first) {
+                       const Range& range, const DenseSumPieces<T>& s, int64_t j, bool first) {
   constexpr int L = kChunk<T>, lanes = kLanes<T>;
   const int64_t tiles = b.tiles(), strip = plan.height * 2 * L;
   for (int64_t n = 0, i = 0; n < b.images; ++n)
@@ -112,8 +146,8 @@ static void sum_column(const WeightGradient& g, const DenseSums<T>& plan, const 
             {s.x + j * plan.x_column + (n * b.columns * plan.x_chunks + c) * strip + y * g.h.step * 2 * L, 2 * L, L,
              plan.x_chunks * strip},
             t.rows, {s.tiles_x + (c * tiles + i) * 2 * L, plan.x_slot, L, 2 * L});
-  transform_y_columns(g, plan, t, b, s, j);
-  for (int64_t k = 0; k < plan.y_chunks; ++k)
+  transform_y_columns(g, plan, t, b, range, s, j);
+  for (int64_t k = 0; k < range.size(); ++k)
     for (int64_t c = 0; c < plan.x_chunks; ++c) {
       const int64_t channels = smaller(L, g.C - c * L);
       for (int64_t slot = 0; slot < t.rows; ++slot)
@@ -132,12 +166,28 @@ static void sum_column(const WeightGradient& g, const DenseSums<T>& plan, const 
     }
 }
 
+// Writes what input channels [c0, c1) and chunk k of a range have summed up.
 template <class S, class T = Compute<S>>
-static void grad_weight_dense(const WeightGradient& g, const S* x, const S* grad_y, S* grad_w, void* workspace) {
+static void finish_sums(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, int64_t group,
+                        const Range& range, const DenseSumPieces<T>& s, int64_t k, int64_t c0, int64_t c1, S* grad_w) {
   constexpr int L = kChunk<T>;
-  const Transforms<T> t(g.isa, g.h.size, g.w.size);
-  const DenseSums<T> plan(g);
-  const auto pieces = [&](int thread) { return DenseSumPieces<T>(plan, (T*)workspace, thread); };
+  const int64_t output = (range.first + k) * L;
+  T* taps = s.line + g.w.size * L;
+  for (int64_t c = c0; c < c1; ++c) {
+    const T* sums = s.sums + k * plan.sum_chunk + c * plan.sum_input;
+    for (int64_t r = 0; r < g.h.taps; ++r)
+      inverse_row_of_taps<T>(g, t, {sums + r * 2 * L, plan.sum_column, L}, s.line, taps + r * g.w.taps * L);
+    store_taps<S>(g, taps, smaller(L, g.K - output), grad_w + group * g.w_group + output * g.w_k + c * g.w_c);
+  }
+}
+
+// All threads do each block together.
+template <class S, class T = Compute<S>>
+static void grad_weight_shared(const WeightGradient& g, const DenseSums<T>& plan, const Transforms<T>& t, const S* x,
+                               const S* grad_y, S* grad_w, T* workspace) {
+  constexpr int L = kChunk<T>;
+  const Range all{0, plan.y_chunks};
+  const auto pieces = [&](int thread) { return DenseSumPieces<T>(plan, workspace, thread); };
   for (int64_t group = 0; group < g.groups; ++group) {
     for (int64_t i = 0; i < plan.blocks.count(); ++i) {
       const Block b(g.N, g.h, g.w, plan.blocks, group * plan.blocks.count() + i);
@@ -145,23 +195,39 @@ static void grad_weight_dense(const WeightGradient& g, const S* x, const S* grad
         transform_x_rows<S>(g, plan, t, b, pieces(thread), x, n, y, count);
       });
       parallel_rows(b.images, b.rows * g.h.step, g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
-        transform_y_rows<S>(g, plan, t, b, pieces(thread), grad_y, n, y, count);
+        transform_y_rows<S>(g, plan, t, b, all, pieces(thread), grad_y, n, y, count);
       });
       parallel_tasks(t.columns, g.threads,
-                     [&](int64_t j, int thread) { sum_column<T>(g, plan, t, b, pieces(thread), j, i == 0); });
+                     [&](int64_t j, int thread) { sum_column<T>(g, plan, t, b, all, pieces(thread), j, i == 0); });
     }
     parallel_tasks(plan.y_chunks * plan.x_chunks, g.threads, [&](int64_t task, int thread) {
-      const int64_t k = task / plan.x_chunks, first = task % plan.x_chunks * L;
-      const DenseSumPieces<T> s = pieces(thread);
-      T* taps = s.line + g.w.size * L;
-      for (int64_t c = first; c < smaller(first + L, g.C); ++c) {
-        const T* sums = s.sums + k * plan.sum_chunk + c * plan.sum_input;
-        for (int64_t r = 0; r < g.h.taps; ++r)
-          inverse_row_of_taps<T>(g, t, {sums + r * 2 * L, plan.sum_column, L}, s.line, taps + r * g.w.taps * L);
-        store_taps<S>(g, taps, smaller(L, g.K - k * L), grad_w + group * g.w_group + k * L * g.w_k + c * g.w_c);
-      }
+      const int64_t first = task % plan.x_chunks * L;
+      finish_sums<S>(g, plan, t, group, all, pieces(thread), task / plan.x_chunks, first, smaller(first + L, g.C),
+                     grad_w);
     });
   }
+}
+
+template <class S, class T = Compute<S>>
+static void grad_weight_dense(const WeightGradient& g, const S* x, const S* grad_y, S* grad_w, void* workspace) {
+  const Transforms<T> t(g.isa, g.h.size, g.w.size);
+  const DenseSums<T> plan(g);
+  if (!plan.shares.own) return grad_weight_shared<S>(g, plan, t, x, grad_y, grad_w, (T*)workspace);
+  const int64_t ranges = plan.shares.ranges;
+  parallel_tasks(g.groups * ranges, g.threads, [&](int64_t task, int thread) {
+    const int64_t group = task / ranges;
+    const Range range = range_of(ceil_div(g.K, kChunk<T>), ranges, task % ranges);
+    const DenseSumPieces<T> s(plan, (T*)workspace, thread);
+    for (int64_t i = 0; i < plan.blocks.count(); ++i) {
+      const Block b(g.N, g.h, g.w, plan.blocks, group * plan.blocks.count() + i);
+      for (int64_t n = 0; n < b.images; ++n) {
+        transform_x_rows<S>(g, plan, t, b, s, x, n, 0, b.height(g.h));
+        transform_y_rows<S>(g, plan, t, b, range, s, grad_y, n, 0, b.rows * g.h.step);
+      }
+      for (int64_t j = 0; j < t.columns; ++j) sum_column<T>(g, plan, t, b, range, s, j, i == 0);
+    }
+    for (int64_t k = 0; k < range.size(); ++k) finish_sums<S>(g, plan, t, group, range, s, k, 0, g.C, grad_w);
+  });
 }
 
 }  // namespace torchconv::ISA_NS
