@@ -16,7 +16,6 @@
 namespace torchconv::ISA_NS::winograd {
 
 constexpr int64_t kSplitBytes = 256 << 10;  // of a block's transformed tiles, when split
-constexpr int64_t kRegionChunks = 4;        // of channels in a region
 
 struct GradWeightPlan {
   Tiles tiles;
@@ -26,6 +25,7 @@ struct GradWeightPlan {
   int64_t v_product, q_product, sum_product;                // strides
   int64_t transformed, regions;                             // elements of a thread's V and Q; how many regions are kept
   bool at_once;                                             // all tiles in one part: a region is finished as it is done
+  bool by_column;                                           // V has the channels of one column of regions
 
   int64_t region() const { return tiles.products() * sum_product; }  // elements
   int64_t region_count() const { return panels * columns; }          // of a group
@@ -39,24 +39,27 @@ static GradWeightPlan plan_grad_weight(const Gather& g, int64_t m) {
   const int64_t tiles = plan.tiles.count(), products = plan.tiles.products(), size = sizeof(T);
   plan.threads = useful_threads(double(g.pixels()) * g.outputs * g.groups * g.depth(), g.threads);
   plan.chunks = ceil_div(g.channels, L), plan.output_chunks = ceil_div(g.outputs, L);
-  plan.panels = ceil_div(g.outputs, kColumns<T>), plan.columns = ceil_div(plan.chunks, kRegionChunks);
+  plan.panels = ceil_div(g.outputs, kColumns<T>);
+  const int64_t chunk_bytes = products * L * size, tile_bytes = chunk_bytes * (plan.chunks + plan.output_chunks);
+  const bool split = plan.chunks * plan.output_chunks * L * chunk_bytes <= kSplitSums;
+  const int64_t fit = split ? larger(kSplitBytes / tile_bytes, 8) : larger(kPartBytes / tile_bytes, kLeastPart);
+  const int64_t wide = column_of_all_tiles(tiles, plan.chunks, plan.output_chunks, L, chunk_bytes);
+  plan.by_column = wide > 0;
+  plan.columns = ceil_div(plan.chunks, plan.by_column ? wide : kRegionChunks);
   const int64_t region_chunks = ceil_div(plan.chunks, plan.columns);
   plan.columns = ceil_div(plan.chunks, region_chunks);
   plan.sum_product = odd_lines<T>(region_chunks * L * kColumns<T>);
-  const int64_t tile_bytes = products * (plan.chunks + plan.output_chunks) * L * size;
-  const bool split = plan.region_count() * plan.region() * size <= kSplitSums;
-  const int64_t fit = split ? larger(kSplitBytes / tile_bytes, 8) : larger(kPartBytes / tile_bytes, kLeastPart);
   if (split) {
     plan.splits = smaller(plan.threads, ceil_div(tiles, 4));
     plan.split = ceil_div(tiles, plan.splits);
     plan.splits = ceil_div(tiles, plan.split);
   }
   const int64_t each = split ? plan.split : tiles;
-  plan.part = ceil_div(each, ceil_div(each, fit));
-  plan.v_product = odd_lines<T>(plan.chunks * plan.part * L);
+  plan.part = plan.by_column ? tiles : ceil_div(each, ceil_div(each, fit));
+  plan.at_once = !split && plan.part == tiles;
+  plan.v_product = odd_lines<T>((plan.by_column ? region_chunks : plan.chunks) * plan.part * L);
   plan.q_product = odd_lines<T>((split ? plan.output_chunks : kColumnChunks) * plan.part * L);
   plan.transformed = products * (plan.v_product + plan.q_product);
-  plan.at_once = !split && plan.part == tiles;
   plan.regions = split          ? g.groups * plan.splits * plan.region_count()
                  : plan.at_once ? plan.threads
                                 : plan.region_count();
@@ -167,13 +170,16 @@ static void run_in_parts(const Gather& g, const GradWeightPlan& plan, const Conv
       for (int64_t first = 0, last; first < tiles; first = last) {
         last = smaller(first + plan.part, tiles);
         for (int64_t i = begin; i < end; ++i) {
-          const int64_t panel = i / plan.columns, column = i % plan.columns, k0 = panel * kColumnChunks;
-          if (i < begin + plan.columns)  // not met before
-            op.transform_x(first, last, op.first_chunk(column), op.first_chunk(column + 1), v);
-          if (i == begin || column == 0)
+          const int64_t panel = plan.by_column ? i % plan.panels : i / plan.columns;
+          const int64_t column = plan.by_column ? i / plan.panels : i % plan.columns;
+          const int64_t c0 = op.first_chunk(column), k0 = panel * kColumnChunks;
+          T* chunk0 = v - (plan.by_column ? c0 * plan.part * kChunk<T> : 0);
+          if (plan.by_column ? i == begin || panel == 0 : i < begin + plan.columns)  // not met before
+            op.transform_x(first, last, c0, op.first_chunk(column + 1), chunk0);
+          if (plan.by_column || i == begin || column == 0)
             op.transform_y(first, last, k0, smaller(k0 + kColumnChunks, plan.output_chunks), q);
           T* sums = regions + (plan.at_once ? share : i) * plan.region();
-          op.add(panel, column, last - first, v, q, sums, first > 0);
+          op.add(panel, column, last - first, chunk0, q, sums, first > 0);
           if (last == tiles) op.finish(panel, column, sums, 1, 0);
         }
       }

@@ -50,12 +50,10 @@ static Repeats repeats(const ConvProblem& p, bool fused, int64_t tiles, double o
 }
 
 // Seconds that the sums of a weight gradient take through memory and back, for each part of the tiles after the first.
-// 2048 to 256 channels at 65x65, dilation 12, are predicted at 0.75 of the measured time with it, at 0.5 without.
 static double seconds_of_sums(double sums, double tiles, double tile_bytes) {
-  constexpr double near = 20 << 20;
   const double part = std::max(double(winograd::kPartBytes) / tile_bytes, double(winograd::kLeastPart));
   const double parts = std::ceil(tiles / part);
-  return 2 * (parts - 1) * std::max(sums - near, 0.0) / 6e9;
+  return 2 * (parts - 1) * std::max(sums - double(winograd::kNearSums), 0.0) / 6e9;
 }
 
 // Measured on a Zen 4 at 3.7 GHz, by thread: multiply-adds per second, and seconds to transform a cache line of
@@ -77,7 +75,12 @@ static double cost(const ConvProblem& p) {
   if (of_weights) {  // multiplies whole cache lines of channels
     const double bytes = products * in * lanes * out * lanes * size;
     near = bytes <= double(winograd::kSplitSums);
-    sums = seconds_of_sums(bytes, count, products * (in + out) * lanes * size);
+    const auto wide = double(winograd::column_of_all_tiles(tiles.count(), int64_t(in), int64_t(out), int64_t(lanes),
+                                                           int64_t(products * lanes * size)));
+    if (wide)
+      repeated.tiles = std::ceil(in / wide);  // of grad_y's
+    else
+      sums = seconds_of_sums(bytes, count, products * (in + out) * lanes * size);
     macs = count * in * lanes * out * lanes;
     lines = in * lanes * out * (near ? threads : 1);
   } else {  // a product of few rows loads as many weights: it is no faster than one of 6
@@ -97,7 +100,8 @@ static double cost(const ConvProblem& p) {
   const double conflicts =
       of_weights ? in * far(p.C) + out * far(p.K) : in * far(p.pass == Pass::grad_input ? p.K : p.C);
   const double images =
-      count * (tails + conflicts + (of_weights ? in * 4e-9 + out * 3.2e-9 : repeated.tiles * in * 6e-9 + out * 4.1e-9));
+      count * (tails + conflicts +
+               (of_weights ? in * 4e-9 + repeated.tiles * out * 3.2e-9 : repeated.tiles * in * 6e-9 + out * 4.1e-9));
   const double weights = lines * (itemsize(p.dtype) == 2 ? 4e-9 : of_weights ? 2e-9 : 3e-9);
   const double groups = double(p.G - 1) * products * 0.1e-6;  // each product of a group begins anew
   const double transforms = (images + weights) * slower / std::sqrt(relative);

@@ -14,6 +14,9 @@ constexpr int64_t kTransformedBytes = 4 << 20;  // of the tiles that a thread tr
 // Of a weight gradient: bytes of a group's sums up to which each split has its own; of the tiles that are transformed
 // at a time beyond that (8 MiB: 1.15x to 1.3x of the time), and their least number.
 constexpr int64_t kSplitSums = 1 << 20, kPartBytes = 3 << 20, kLeastPart = 112;
+// Sums that stay in the caches from part to part; of the tiles of a few channels that are transformed at a time where
+// they do not, and how many chunks of channels these are at the least.
+constexpr int64_t kNearSums = 20 << 20, kColumnBytes = 8 << 20, kRegionChunks = 4;
 
 // One spatial axis under F(m, r): tile i makes the m outputs from i * m on out of the n inputs from i * m + start on.
 // A kernel of one tap is F(1, 1), which leaves the axis alone.
@@ -58,6 +61,15 @@ inline int64_t count_parts(int64_t tiles, const Gather& g, int64_t panels, int64
     if (busiest < least) best = parts, least = busiest;
   }
   return best;
+}
+
+// Of a weight gradient of many sums, where the sums of `chunks` by `outputs` chunks of `lanes` channels would go
+// through memory for each part of the tiles: as many chunks of x as have room with all tiles; else 0. chunk_bytes: of a
+// tile.
+inline int64_t column_of_all_tiles(int64_t tiles, int64_t chunks, int64_t outputs, int64_t lanes, int64_t chunk_bytes) {
+  const int64_t part = std::max(kPartBytes / (chunk_bytes * (chunks + outputs)), kLeastPart);
+  const int64_t wide = kColumnBytes / (chunk_bytes * tiles);
+  return tiles > part && chunks * outputs * lanes * chunk_bytes > kNearSums && wide >= kRegionChunks ? wide : 0;
 }
 
 // Tile t of all images.
