@@ -44,15 +44,17 @@ static void read_weights(const Weights<const S>& w, int64_t o0, int64_t c0, int6
   } else if (w.in == 1) {
     for (int64_t tap = 0; tap < taps; ++tap) turn_in(to + tap * L, taps * L, from + w.tap(tap), w.out, outputs, count);
   } else {
+    T* lanes = to;
     for (int64_t c = 0; c < count; ++c)
-      for (int64_t tap = 0; tap < taps; ++tap) {
-        const S* at = from + c * w.in + w.tap(tap);
-        T* lanes = to + (c * taps + tap) * L;
-        if (w.out == 1 && outputs == L)
-          copy_chunk(lanes, at);
-        else
-          for (int64_t l = 0; l < L; ++l) lanes[l] = l < outputs ? T(at[l * w.out]) : T(0);
-      }
+      for (int64_t r = 0; r < w.R; ++r)
+        for (int64_t s = 0; s < w.S_; ++s, lanes += L) {
+          const S* at = from + c * w.in + r * w.r + s * w.s;
+          __builtin_prefetch(at + L * w.in);
+          if (w.out == 1 && outputs == L)
+            copy_chunk(lanes, at);
+          else
+            for (int64_t l = 0; l < L; ++l) lanes[l] = l < outputs ? T(at[l * w.out]) : T(0);
+        }
   }
 }
 
