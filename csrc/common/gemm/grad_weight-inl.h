@@ -126,12 +126,17 @@ static void add_block(const Gather& g, const S* x, const S* grad_y, int64_t m0, 
           pack_patches_nhwc(g, x, pixels, count, l, l_end, patches);
           for (int64_t c = 0; c < columns; c += L) pair_rows(patches + c * depth, count);
         }
+        const auto panel = [&](int64_t c) {
+          if (!in_place) return Chunked<P>{patches + c * depth, depth * L};
+          // Behind the last panel: the first of the next block of pixels.
+          const int64_t at = l + c < l1 ? m0 * g.src_w + l + c : (m0 + count) * g.src_w + l0;
+          return Chunked<P>{(const P*)x + at, L, g.src_w};
+        };
         for (int64_t c = 0; c < columns; c += kColumns<T>)
           multiply_panel<P>(o1 - o0, int(smaller(ceil_div(columns - c, L), kColumnChunks)), count,
-                            {turned, (o1 - o0) * L},
-                            in_place ? Chunked<P>{(const P*)x + m0 * g.src_w + l + c, L, g.src_w}
-                                     : Chunked<P>{patches + c * depth, depth * L},
-                            panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first);
+                            {turned, (o1 - o0) * L}, panel(c),
+                            panel_sums(sums, l + c - l0, g.outputs) + o0 * kColumns<T>, !first,
+                            in_place && o0 == 0 ? fetch_panel(panel(c + kColumns<T>)) : FetchAhead{});
       } else {
         if (!in_place) pack_patches_nchw(g, x, runs, ceil_div(count, L), l, l_end, patches);
         const Chunked<P> a = in_place ? Chunked<P>{(const P*)x + pixels->source + pixels->w + l * g.src_c, L, g.src_c}

@@ -235,10 +235,10 @@ TORCHCONV_INLINE void multiply_tile(int rows, int chunks, int64_t depth, Chunked
 // The same for a panel of any number of rows.
 template <class P>
 TORCHCONV_INLINE void multiply_panel(int64_t rows, int chunks, int64_t depth, Chunked<P> a, Chunked<P> b, Compute<P>* c,
-                                     bool accumulate) {
+                                     bool accumulate, const FetchAhead& ahead = {}) {
   for_each_tile(rows, tile_rows(a), [&](int64_t r, int count) {
     multiply_tile<P>(count, chunks, depth, {a.data + r * a.row, a.stride, a.row, a.run}, b, c + r * kColumns<P>,
-                     accumulate);
+                     accumulate, ahead.share(r, count, rows));
   });
 }
 

@@ -13,6 +13,8 @@ static void turn_nhwc(const Gather& g, const S* grad_y, const Pixel* pixels, int
       const S* from = grad_y + o0 + o;
       T* at = to + m * rows + o * L;
       const bool whole = m + L <= count && o + L <= rows;
+      if (m + 2 * L <= count)
+        for (int l = 0; l < L; ++l) __builtin_prefetch(from + pixel[L + l].target);
       if (whole && pixel[L - 1].target - pixel[0].target == (L - 1) * g.dst_w) {
         transpose_chunk(at, L, from + pixel[0].target, g.dst_w);
       } else if (whole) {  // of several rows of a rectangle
