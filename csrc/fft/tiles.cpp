@@ -93,7 +93,7 @@ Tiling choose_tiles(const ConvProblem& p) {
 // Fitted to 145 random layers on one thread and 24 on two, in float32: 58% of the passes are within a factor of
 // 1.25, 95% within 2. Nanoseconds, by cache line: a row takes 2 for each of its elements and 2 for each pixel that
 // it reads or writes, a column 4.5 for each slot; of weights 2.5 and 5.5; a block of 14 tiles in a slot takes 1.
-// Spectra of up to 4 MiB stay in the caches.
+// Spectra of up to 4 MiB stay in the caches, and of the others most do, block by block.
 double seconds(const ConvProblem& p, const Tiling& t) {
   if (is_depthwise(p)) return t.effort / relative_speed(p.isa);
   const int64_t lanes = p.dtype == DType::f64 ? 8 : 16;
@@ -107,7 +107,7 @@ double seconds(const ConvProblem& p, const Tiling& t) {
   const double macs = 4 * std::max(tiles, 6.0) * slots * groups * double(p.Cg()) * out * double(lanes);
   const double products = macs / (0.69 * speed(p)) + groups * slots * out * std::ceil(tiles / 14);
   const double spectra = 2 * 64 * double(t.w.size) * (groups * (in + out) * rows + double(p.K * p.R) * in);
-  const double moved = std::max(spectra - double(4 << 20), 0.0) * 0.07;
+  const double moved = std::max(spectra - double(4 << 20), 0.0) * 0.02;
   return ((images + weights) * slowdown(p.isa) / std::sqrt(relative_speed(p.isa)) + products + moved) * 1e-9;
 }
 
