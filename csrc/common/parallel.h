@@ -32,25 +32,28 @@ void parallel_runs(int64_t tasks, int threads, const F& f) {
     return;
   }
   constexpr int kMostShares = 64;
+  struct alignas(64) Share {
+    std::atomic<int64_t> next;
+  };
   struct Context {
     const F& f;
     int64_t tasks;
-    int shares;
-    std::atomic<int64_t> next[kMostShares];
-    int64_t begin(int share) const { return share * tasks / shares; }
+    int count;
+    Share shares[kMostShares];
+    int64_t begin(int share) const { return share * tasks / count; }
   };
   const int workers = int(tasks < threads ? tasks : threads);
   Context context{f, tasks, workers < kMostShares ? workers : kMostShares, {}};
-  for (int i = 0; i < context.shares; ++i) context.next[i] = context.begin(i);
+  for (int i = 0; i < context.count; ++i) context.shares[i].next = context.begin(i);
   run_threads(
       workers,
       [](void* c, int thread) {
         auto& ctx = *static_cast<Context*>(c);
         int64_t previous = -1;
-        for (int i = 0; i < ctx.shares; ++i) {
-          const int share = (thread + i) % ctx.shares;
+        for (int i = 0; i < ctx.count; ++i) {
+          const int share = (thread + i) % ctx.count;
           const int64_t end = ctx.begin(share + 1);
-          for (int64_t t; (t = ctx.next[share].fetch_add(1, std::memory_order_relaxed)) < end; previous = t)
+          for (int64_t t; (t = ctx.shares[share].next.fetch_add(1, std::memory_order_relaxed)) < end; previous = t)
             ctx.f(t, previous, thread);
         }
       },

@@ -44,8 +44,30 @@ TORCHCONV_INLINE Range range_of(int64_t chunks, int64_t ranges, int64_t i) {
 TORCHCONV_INLINE double column_effort(double tiles, double sources, double results, double channels) {
   return results * channels + tiles * (sources + results) + (tiles < 6 ? 6 : tiles) * channels * results / 8;
 }
-// What is saved if threads share a block is worth this much more effort.
-constexpr double kOwnEffort = 1.5;
+
+// How the work is given to threads. own: a task has a range of the chunks of outputs to itself, from end to end. Else
+// all threads share each block, and fetch rows from each other's caches: two threads then take as long as one where
+// cores are far apart (parallel.h; 16 channels, 31x31), and 0.6 of it where they are near.
+struct Shares {
+  Blocks blocks;
+  int64_t ranges;
+  bool own;
+};
+
+// Shared blocks, or the ranges for which effort(blocks, ranges) of the busiest thread is least: those are taken unless
+// they are 1.5 times the effort of a share.
+template <class Cut, class Effort>
+TORCHCONV_INLINE Shares choose_shares(const Blocks& shared, double effort_of_shared, int64_t most_ranges,
+                                      const Cut& cut, const Effort& effort) {
+  Shares best{shared, 1, false};
+  double least = 1.5 * effort_of_shared;
+  for (int64_t ranges = 1; ranges <= most_ranges; ++ranges) {
+    const Blocks blocks = cut(ranges);
+    const double found = effort(blocks, ranges);
+    if (found < least) best = {blocks, ranges, true}, least = found;
+  }
+  return best;
+}
 
 // A block of one group.
 struct Block {

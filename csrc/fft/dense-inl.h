@@ -4,18 +4,10 @@ namespace torchconv::ISA_NS {
 // A block of tiles stays in the L2 cache while one column is multiplied; so does a part of the weights.
 constexpr int64_t kTilesInL2 = 384 << 10, kWeightsInL2 = 256 << 10;
 
-// How the work is given to threads. own: a task is a block of tiles and a range of the output chunks, from end to end;
-// a range's tasks follow each other, and a thread transforms the rows of its weights once. Else all threads share each
-// block, and fetch rows from each other's caches: two threads then take as long as one where cores are far apart
-// (parallel.h; 16 channels, 31x31), and 0.6 of it where they are near.
-struct DenseShares {
-  Blocks blocks;
-  int64_t ranges;
-  bool own;
-};
-
+// A task is a block of tiles and a range of the output chunks; a range's tasks follow each other, and a thread
+// transforms the rows of its weights once.
 template <class T>
-static DenseShares share_out(const Images& g) {
+static Shares share_out(const Images& g) {
   constexpr int64_t L = kChunk<T>, slot = 2 * L * int64_t(sizeof(T));
   const int64_t threads = g.threads, tiles = g.tiles(), sources = ceil_div(g.sources, L),
                 results = ceil_div(g.results, L);
@@ -26,26 +18,30 @@ static DenseShares share_out(const Images& g) {
     return cut_blocks(g.N, g.h.tiles, g.w.tiles, smaller(most, larger(fft::kFewTiles, tiles_of_thread)),
                       blocks_of_range);
   };
-  DenseShares best{cut(1, tiles, 1), 1, false};
-  const double channels = double(g.sources), in = double(sources);
-  double least = kOwnEffort / double(threads) * double(g.groups * best.blocks.count()) *
-                 column_effort(double(best.blocks.tiles()), in, double(results), channels);
-  for (int64_t ranges = 1; ranges <= smaller(threads, results); ++ranges) {
-    const Blocks blocks =
-        cut(ranges, ceil_div(tiles * g.groups * ranges, threads), g.groups == 1 ? ceil_div(threads, ranges) : 1);
-    const int64_t tasks = g.groups * ranges * blocks.count();
-    if (tasks < threads) continue;
-    const double effort = double(ceil_div(tasks, threads)) *
-                          column_effort(double(blocks.tiles()), in, double(ceil_div(results, ranges)), channels);
-    if (effort < least) best = {blocks, ranges, true}, least = effort;
-  }
-  return best;
+  const auto own = [&](int64_t ranges) {
+    return cut(ranges, ceil_div(tiles * g.groups * ranges, threads), g.groups == 1 ? ceil_div(threads, ranges) : 1);
+  };
+  const double channels = double(g.sources), in = double(sources), taps = double(g.h.taps) / double(g.h.size);
+  const auto effort = [&](const Blocks& b, int64_t range) {
+    return column_effort(double(b.tiles()), in, double(range), channels);
+  };
+  const auto busiest = [&](const Blocks& b, int64_t ranges) {
+    const int64_t range = ceil_div(results, ranges), sets = g.groups * ranges, tasks = sets * b.count();
+    const int64_t row_weights = smaller(threads, tasks) * RowWeights<T>(g, range, nullptr).size * int64_t(sizeof(T));
+    if (tasks < threads || (threads > 1 && row_weights > fft::kMostRowWeights)) return 1e30;
+    return double(ceil_div(tasks, threads)) * effort(b, range) +
+           double(ceil_div(sets, threads)) * double(range) * channels * taps;
+  };
+  const Blocks shared = cut(1, tiles, 1);
+  const double of_shared = double(g.groups) *
+                           (double(shared.count()) * effort(shared, results) + double(results) * channels * taps) /
+                           double(threads);
+  return choose_shares(shared, of_shared, smaller(threads, results), own, busiest);
 }
 
 template <class T>
 struct DensePlan {
-  DenseShares shares;
-  Blocks blocks;
+  Shares shares;
   int64_t source_chunks, result_chunks, depth;      // depth: input channels whose weights are in L2 together
   int64_t height;                                   // rows of an image in a block
   int64_t column;                                   // stride of the rows' spectra, from column to column
@@ -54,8 +50,9 @@ struct DensePlan {
   int64_t spectra, tiles, weights, products, line;  // numbers
   int64_t per_thread;
 
-  explicit DensePlan(const Images& g) : shares(share_out<T>(g)), blocks(shares.blocks) {
+  explicit DensePlan(const Images& g) : shares(share_out<T>(g)) {
     constexpr int L = kChunk<T>;
+    const Blocks& blocks = shares.blocks;
     source_chunks = ceil_div(g.sources, L), result_chunks = ceil_div(g.results, L);
     const int64_t columns = g.w.size / 2, strips = blocks.images * blocks.columns, slot = 2 * L * int64_t(sizeof(T));
     const int64_t range = ceil_div(result_chunks, shares.ranges);
@@ -207,10 +204,10 @@ template <class S, class T = Compute<S>>
 static void run_own(const Dense<S>& d, T* workspace) {
   const Images& g = d.g;
   const DensePlan<T>& plan = d.plan;
-  const int64_t blocks = plan.blocks.count(), ranges = plan.shares.ranges;
+  const int64_t blocks = plan.shares.blocks.count(), ranges = plan.shares.ranges;
   parallel_runs(g.groups * ranges * blocks, g.threads, [&](int64_t task, int64_t previous, int thread) {
     const int64_t set = task / blocks, i = set % ranges;
-    const Block b(g.N, g.h, g.w, plan.blocks, set / ranges * blocks + task % blocks);
+    const Block b(g.N, g.h, g.w, plan.shares.blocks, set / ranges * blocks + task % blocks);
     const Range range = range_of(plan.result_chunks, ranges, i);
     const DensePieces<T> s(plan, workspace, g.groups, thread);
     const RowWeights<T> rows(g, range.size(), s.row_weights);
@@ -232,15 +229,15 @@ static void run_shared(const Dense<S>& d, T* workspace) {
   const Range all{0, plan.result_chunks};
   const auto pieces = [&](int thread) { return DensePieces<T>(plan, workspace, g.groups, thread); };
   const auto rows_of = [&](int64_t group) {
-    return RowWeights<T>(g, all.size(), workspace + group * plan.row_weights);
+    return RowWeights<T>(g, all.size(), pieces(0).row_weights + group * plan.row_weights);
   };
   const int64_t parts = plan.source_chunks, per_group = all.size() * parts;
   parallel_tasks(g.groups * per_group, g.threads, [&](int64_t task, int thread) {
     const int64_t group = task / per_group, k = task % per_group / parts, c0 = task % parts * L;
     transform_weight_chunk(d, group, k, c0, smaller(c0 + L, g.sources), pieces(thread).line, rows_of(group), k);
   });
-  for (int64_t i = 0; i < plan.blocks.count() * g.groups; ++i) {
-    const Block b(g.N, g.h, g.w, plan.blocks, i);
+  for (int64_t i = 0; i < plan.shares.blocks.count() * g.groups; ++i) {
+    const Block b(g.N, g.h, g.w, plan.shares.blocks, i);
     const RowWeights<T> rows = rows_of(b.group);
     parallel_rows(b.images, b.height(g.h), g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
       transform_source_rows(d, b, pieces(thread), n, y, count);

@@ -5,16 +5,9 @@ namespace torchconv::ISA_NS {
 // Columns of x and grad_y of a block, of one column of the spectrum.
 constexpr int64_t kColumnsInL2 = 640 << 10, kFewestTiles = 24, kMostTiles = 128;
 
-// own: a task is a group and a range of grad_y's chunks, from end to end; x is transformed for each range. Else all
-// threads share each block of each group, and fetch rows from each other's caches (DenseShares).
-struct SumShares {
-  Blocks blocks;
-  int64_t ranges;
-  bool own;
-};
-
+// A task is a group and a range of grad_y's chunks, for each of which x is transformed.
 template <class T>
-static SumShares share_out(const WeightGradient& g) {
+static Shares share_out(const WeightGradient& g) {
   constexpr int64_t L = kChunk<T>, slot = 2 * L * int64_t(sizeof(T));
   const int64_t threads = g.threads, x = ceil_div(g.C, L), y = ceil_div(g.K, L);
   const auto cut = [&](int64_t range, int64_t threads_of_block) {
@@ -26,30 +19,28 @@ static SumShares share_out(const WeightGradient& g) {
   const auto effort = [&](const Blocks& b, int64_t range) {
     return double(b.count()) * column_effort(double(b.tiles()), double(x), double(range), double(g.C));
   };
-  SumShares best{cut(y, threads), 1, false};
-  double least = kOwnEffort * double(g.groups) / double(threads) * effort(best.blocks, y);
-  for (int64_t ranges = 1; ranges <= smaller(threads, y); ++ranges) {
-    if (g.groups * ranges < threads) continue;
-    const int64_t range = ceil_div(y, ranges);
-    const Blocks blocks = cut(range, 1);
-    const double found = double(ceil_div(g.groups * ranges, threads)) * effort(blocks, range);
-    if (found < least) best = {blocks, ranges, true}, least = found;
-  }
-  return best;
+  const auto busiest = [&](const Blocks& b, int64_t ranges) {
+    const int64_t tasks = g.groups * ranges;
+    return tasks < threads ? 1e30 : double(ceil_div(tasks, threads)) * effort(b, ceil_div(y, ranges));
+  };
+  const Blocks shared = cut(y, threads);
+  return choose_shares(
+      shared, double(g.groups) / double(threads) * effort(shared, y), smaller(threads, y),
+      [&](int64_t ranges) { return cut(ceil_div(y, ranges), 1); }, busiest);
 }
 
 template <class T>
 struct DenseSums {
-  SumShares shares;
-  Blocks blocks;
+  Shares shares;
   int64_t x_chunks, y_chunks, height;      // y_chunks of a range
   int64_t x_column, y_column, sum_column;  // strides of the rows' spectra, from column to column
   int64_t sum_input, sum_chunk;            // strides of the sums
   int64_t x_slot, y_slot, product_slot;    // strides from slot to slot
   int64_t x, y, sums, tiles_x, tiles_y, products, line, per_thread;
 
-  explicit DenseSums(const WeightGradient& g) : shares(share_out<T>(g)), blocks(shares.blocks) {
+  explicit DenseSums(const WeightGradient& g) : shares(share_out<T>(g)) {
     constexpr int L = kChunk<T>;
+    const Blocks& blocks = shares.blocks;
     x_chunks = ceil_div(g.C, L), y_chunks = ceil_div(ceil_div(g.K, L), shares.ranges);
     const int64_t columns = g.w.size / 2, strips = blocks.images * blocks.columns, tiles = blocks.tiles();
     height = (blocks.rows - 1) * g.h.step + g.h.size;
@@ -189,8 +180,8 @@ static void grad_weight_shared(const WeightGradient& g, const DenseSums<T>& plan
   const Range all{0, plan.y_chunks};
   const auto pieces = [&](int thread) { return DenseSumPieces<T>(plan, workspace, thread); };
   for (int64_t group = 0; group < g.groups; ++group) {
-    for (int64_t i = 0; i < plan.blocks.count(); ++i) {
-      const Block b(g.N, g.h, g.w, plan.blocks, group * plan.blocks.count() + i);
+    for (int64_t i = 0; i < plan.shares.blocks.count(); ++i) {
+      const Block b(g.N, g.h, g.w, plan.shares.blocks, group * plan.shares.blocks.count() + i);
       parallel_rows(b.images, b.height(g.h), g.threads, [&](int64_t n, int64_t y, int64_t count, int thread) {
         transform_x_rows<S>(g, plan, t, b, pieces(thread), x, n, y, count);
       });
@@ -218,8 +209,8 @@ static void grad_weight_dense(const WeightGradient& g, const S* x, const S* grad
     const int64_t group = task / ranges;
     const Range range = range_of(ceil_div(g.K, kChunk<T>), ranges, task % ranges);
     const DenseSumPieces<T> s(plan, (T*)workspace, thread);
-    for (int64_t i = 0; i < plan.blocks.count(); ++i) {
-      const Block b(g.N, g.h, g.w, plan.blocks, group * plan.blocks.count() + i);
+    for (int64_t i = 0; i < plan.shares.blocks.count(); ++i) {
+      const Block b(g.N, g.h, g.w, plan.shares.blocks, group * plan.shares.blocks.count() + i);
       for (int64_t n = 0; n < b.images; ++n) {
         transform_x_rows<S>(g, plan, t, b, s, x, n, 0, b.height(g.h));
         transform_y_rows<S>(g, plan, t, b, range, s, grad_y, n, 0, b.rows * g.h.step);

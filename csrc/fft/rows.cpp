@@ -6,9 +6,6 @@
 
 namespace torchconv {
 
-// The transformed rows of the weights, which all threads share, take no more than this.
-constexpr double kMostWeights = 128 << 20;
-
 static std::string supports(const ConvProblem& p) {
   if (p.N == 0 || p.C == 0 || p.H == 0 || p.W == 0 || p.K == 0) return "the sum is empty";
   if (p.has_depth()) return "it works on planes, and 3-D images have depth";
@@ -20,9 +17,9 @@ static std::string supports(const ConvProblem& p) {
     return join("the kernel reaches over ", fft::height(p).reach(), " x ", fft::width(p).reach(),
                 " elements; its transforms have at most ", fft::kMostSize);
   const double bytes = double(p.K) * double(p.Cg()) * double(p.R * tiles.w.size) * (p.dtype == DType::f64 ? 8 : 4);
-  if (!fft::is_depthwise(p) && bytes > kMostWeights)
+  if (!fft::is_depthwise(p) && bytes > double(fft::kMostRowWeights))
     return join("its transformed weights take ", int64_t(bytes) >> 20, " MiB; it takes at most ",
-                int64_t(kMostWeights) >> 20);
+                fft::kMostRowWeights >> 20);
   return "";
 }
 

@@ -39,6 +39,9 @@ inline Axis cut(Axis a, int64_t size) {
 // least.
 constexpr int64_t kMostBlock = 3 << 20, kFewTiles = 8;
 
+// The transformed rows of the weights, of all threads together, take no more bytes than this.
+constexpr int64_t kMostRowWeights = 128 << 20;
+
 struct Tiling {
   Axis h, w;
   double effort;  // what the choice goes by

@@ -42,8 +42,9 @@ static GradWeightPlan plan_grad_weight(const Gather& g, int64_t m) {
   plan.panels = ceil_div(g.outputs, kColumns<T>);
   const int64_t chunk_bytes = products * L * size, tile_bytes = chunk_bytes * (plan.chunks + plan.output_chunks);
   const bool split = plan.chunks * plan.output_chunks * L * chunk_bytes <= kSplitSums;
-  const int64_t fit = split ? larger(kSplitBytes / tile_bytes, 8) : larger(kPartBytes / tile_bytes, kLeastPart);
-  const int64_t wide = column_of_all_tiles(tiles, plan.chunks, plan.output_chunks, L, chunk_bytes);
+  const int64_t fit =
+      split ? larger(kSplitBytes / tile_bytes, 8) : tiles_of_part(plan.chunks, kColumnChunks, chunk_bytes);
+  const int64_t wide = column_of_all_tiles(tiles, fit, plan.chunks, plan.output_chunks, L, chunk_bytes);
   plan.by_column = wide > 0;
   plan.columns = ceil_div(plan.chunks, plan.by_column ? wide : kRegionChunks);
   const int64_t region_chunks = ceil_div(plan.chunks, plan.columns);
@@ -158,6 +159,18 @@ static void run_split(const Gather& g, const GradWeightPlan& plan, const ConvOpe
   });
 }
 
+// The i-th region of a thread whose first is `begin`, and whether it needs tiles that the thread has not in V and Q.
+struct Region {
+  int64_t panel, column;
+  bool new_x, new_y;
+};
+TORCHCONV_INLINE Region region_of(const GradWeightPlan& plan, int64_t begin, int64_t i) {
+  const int64_t along = plan.by_column ? plan.panels : plan.columns, outer = i / along, inner = i % along;
+  const bool next = i == begin || inner == 0;
+  if (plan.by_column) return {inner, outer, next, i == begin || plan.panels > 1};
+  return {outer, inner, i < begin + plan.columns, next};
+}
+
 template <class S, class T = Compute<S>>
 static void run_in_parts(const Gather& g, const GradWeightPlan& plan, const ConvOperands& o) {
   T *workspace = (T*)o.workspace, *regions = workspace + plan.threads * plan.transformed;
@@ -170,17 +183,14 @@ static void run_in_parts(const Gather& g, const GradWeightPlan& plan, const Conv
       for (int64_t first = 0, last; first < tiles; first = last) {
         last = smaller(first + plan.part, tiles);
         for (int64_t i = begin; i < end; ++i) {
-          const int64_t panel = plan.by_column ? i % plan.panels : i / plan.columns;
-          const int64_t column = plan.by_column ? i / plan.panels : i % plan.columns;
-          const int64_t c0 = op.first_chunk(column), k0 = panel * kColumnChunks;
+          const Region r = region_of(plan, begin, i);
+          const int64_t c0 = op.first_chunk(r.column), k0 = r.panel * kColumnChunks;
           T* chunk0 = v - (plan.by_column ? c0 * plan.part * kChunk<T> : 0);
-          if (plan.by_column ? i == begin || panel == 0 : i < begin + plan.columns)  // not met before
-            op.transform_x(first, last, c0, op.first_chunk(column + 1), chunk0);
-          if (plan.by_column || i == begin || column == 0)
-            op.transform_y(first, last, k0, smaller(k0 + kColumnChunks, plan.output_chunks), q);
+          if (r.new_x) op.transform_x(first, last, c0, op.first_chunk(r.column + 1), chunk0);
+          if (r.new_y) op.transform_y(first, last, k0, smaller(k0 + kColumnChunks, plan.output_chunks), q);
           T* sums = regions + (plan.at_once ? share : i) * plan.region();
-          op.add(panel, column, last - first, chunk0, q, sums, first > 0);
-          if (last == tiles) op.finish(panel, column, sums, 1, 0);
+          op.add(r.panel, r.column, last - first, chunk0, q, sums, first > 0);
+          if (last == tiles) op.finish(r.panel, r.column, sums, 1, 0);
         }
       }
     }

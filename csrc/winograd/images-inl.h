@@ -6,8 +6,8 @@
 // transforms a part of the tiles, then each task takes a panel of outputs through them, and transforms the panel's
 // weights just before use.
 //
-// No thread waits for what another transforms. To transform the weights or the tiles twice takes 1% to 4% of the time,
-// to fetch them from the other core's caches up to half where that core is far (parallel.h).
+// No thread waits for what another transforms. With two threads, to transform the weights or the tiles twice takes 1%
+// to 4% of the time, to fetch them from the other core's caches up to half where that core is far (parallel.h).
 #include "common/simd-inl.h"
 #include "common/finish-inl.h"
 #include "common/gemm/micro-inl.h"
@@ -19,15 +19,14 @@
 
 namespace torchconv::ISA_NS::winograd {
 
-constexpr int64_t kBlockBytes = 256 << 10;        // of a block's transformed tiles and sums, when fused
 constexpr int64_t kWeightChunkBytes = 320 << 10;  // of the weights that are transformed at a time, when not
 
 struct ImagesPlan {
   Tiles tiles;
   int64_t threads, chunks, panels;
   bool fused;
-  int64_t part, parts;                                 // tiles transformed at a time: a block when fused
-  int64_t block;                                       // tiles per task
+  int64_t part, parts;                                 // tiles transformed at a time, a block when fused; how often
+  int64_t block;                                       // tiles multiplied at a time
   int64_t depth;                                       // channels whose weights are transformed at a time
   int64_t v_product, u_product, u_chunk, sum_product;  // strides
   int64_t weights, transformed, sums;  // elements of each thread: all panels or a panel's depth; V; sums
@@ -46,15 +45,16 @@ static ImagesPlan plan_images(const Gather& g, int64_t m) {
   plan.chunks = ceil_div(g.channels, L), plan.panels = ceil_div(g.outputs, kColumns<T>);
   const int64_t all_weights = products * g.channels * plan.panels * kColumns<T> * int64_t(sizeof(T));
   const int64_t tile_bytes = products * (plan.chunks * L + kColumns<T>)*int64_t(sizeof(T));
-  const int64_t fitting = larger(kBlockBytes / tile_bytes / kRows, 1) * kRows;
-  plan.fused = all_weights <= kFusedWeights && tiles * g.groups >= 2 * plan.threads * fitting;
+  const int64_t fitting = fused_block(tile_bytes, kRows);
+  plan.fused = is_fused(all_weights, tiles, fitting, g.groups, plan.threads);
   if (plan.fused) {
     // Of equal size, and the same number for each thread.
     const int64_t blocks = round_up(ceil_div(tiles, fitting), plan.threads);
     plan.block = plan.part = ceil_div(tiles, blocks);
     plan.depth = g.channels;
   } else {
-    plan.parts = count_parts(tiles, g, plan.panels, products * plan.chunks * L * int64_t(sizeof(T)), plan.threads);
+    plan.parts = count_parts(tiles, g.groups, plan.panels, products * plan.chunks * L * int64_t(sizeof(T)),
+                             plan.threads, g.packed);
     plan.part = ceil_div(tiles, plan.parts), plan.parts = ceil_div(tiles, plan.part);
     plan.block = ceil_div(plan.part, ceil_div(plan.part, kMostBlock));
     const int64_t most = larger(kWeightChunkBytes / (products * kColumns<T> * int64_t(sizeof(T))) / L, 1) * L;
@@ -148,7 +148,7 @@ constexpr int64_t kBlocksInARow = 4;
 template <class S, class T = Compute<S>>
 static void run_fused(const Gather& g, const ImagesPlan& plan, const ImageOperands& o) {
   constexpr int L = kChunk<T>;
-  const Transform<T> data(Kind::data, plan.tiles), weights(Kind::weights, plan.tiles), back(Kind::result, plan.tiles);
+  const Transform<T> data(Kind::data, plan.tiles), taps(Kind::weights, plan.tiles), back(Kind::result, plan.tiles);
   const int64_t tiles = plan.tiles.count(), blocks = ceil_div(tiles, plan.block), products = plan.tiles.products();
   const int64_t row = larger(1, smaller(kBlocksInARow, blocks * g.groups / (4 * plan.threads)));
   const int64_t tasks = ceil_div(blocks, row), all = plan.panels * plan.panel();
@@ -158,7 +158,7 @@ static void run_fused(const Gather& g, const ImagesPlan& plan, const ImageOperan
     const ImagesPieces<T> own(plan, o.workspace, thread);
     if (!g.packed && (previous < 0 || previous / tasks != group))
       for (int64_t panel = 0; panel < plan.panels; ++panel)
-        transform_panel(op.weights, weights, plan, panel, own.weights + panel * plan.panel());
+        transform_panel(op.weights, taps, plan, panel, own.weights + panel * plan.panel());
     const T* panels = g.packed ? (const T*)o.b + group * all : own.weights;
     Source<S> ahead = op.source;  // what the tiles above and to the left have not read yet
     ahead.start_h += plan.tiles.h.r - 1, ahead.start_w += plan.tiles.w.r - 1;
@@ -184,7 +184,7 @@ static void run_fused(const Gather& g, const ImagesPlan& plan, const ImageOperan
 template <class S, class T = Compute<S>>
 static void run_in_parts(const Gather& g, const ImagesPlan& plan, const ImageOperands& o) {
   constexpr int L = kChunk<T>;
-  const Transform<T> data(Kind::data, plan.tiles), weights(Kind::weights, plan.tiles), back(Kind::result, plan.tiles);
+  const Transform<T> data(Kind::data, plan.tiles), taps(Kind::weights, plan.tiles), back(Kind::result, plan.tiles);
   const int64_t tiles = plan.tiles.count(), tasks = plan.parts * plan.panels;
   parallel_runs(g.groups * tasks, int(plan.threads), [&](int64_t task, int64_t previous, int thread) {
     const int64_t group = task / tasks, panel = task % plan.panels, o0 = panel * kColumns<T>;
@@ -198,8 +198,8 @@ static void run_in_parts(const Gather& g, const ImagesPlan& plan, const ImageOpe
       const int64_t t1 = smaller(t0 + plan.block, last);
       for (int64_t c = 0; c < g.channels; c += plan.depth) {
         const int64_t depth = smaller(plan.depth, g.channels - c);
-        if (!packed)
-          transform_weights(op.weights, weights, o0, c, c + depth, {own.weights, plan.u_product, plan.u_chunk});
+        if (!packed && (plan.depth < g.channels || t0 == first))
+          transform_weights(op.weights, taps, o0, c, c + depth, {own.weights, plan.u_product, plan.u_chunk});
         multiply_products(g, plan, o0, t1 - t0, depth, own.v + c * plan.part + (t0 - first) * L,
                           packed ? packed : own.weights, own.sums, c > 0, [](int64_t) {});
       }

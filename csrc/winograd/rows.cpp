@@ -30,37 +30,82 @@ static std::string supports(const ConvProblem& p) {
   return "";
 }
 
-static Gather gather_of(const ConvProblem& p) {
-  return p.pass == Pass::grad_input ? phase_gather(p, 0, 0, 0) : forward_gather(p);
+static Tiles tiles_of(const ConvProblem& p, int64_t m) {
+  return winograd::cut(p.pass == Pass::grad_input ? phase_gather(p, 0, 0, 0) : forward_gather(p), m);
 }
-static Tiles tiles_of(const ConvProblem& p, int64_t m) { return winograd::cut(gather_of(p), m); }
 
-// How often all threads together transform each tile and each weight of a result that is an image.
-struct Repeats {
-  double tiles, weights;
+// Channels of a group on the way in and out, and the chunks of `lanes` that hold them; of the micro-kernel's tile.
+struct Channels {
+  int64_t in, out, lanes, in_chunks, out_chunks, chunk_bytes, columns, rows;
+
+  explicit Channels(const ConvProblem& p)
+      : in(p.pass == Pass::grad_input ? p.Kg() : p.Cg()),
+        out(p.pass == Pass::grad_input ? p.Cg() : p.Kg()),
+        lanes(p.dtype == DType::f64 ? 8 : 16),
+        in_chunks(winograd::ceil_of(in, lanes)),
+        out_chunks(winograd::ceil_of(out, lanes)),
+        chunk_bytes(64),
+        columns(lanes * (p.isa >= Isa::avx512 ? 2 : 1)),
+        rows(p.isa >= Isa::avx512 ? 14
+             : p.isa == Isa::avx2 ? 6
+                                  : 2) {}
 };
-static Repeats repeats(const ConvProblem& p, bool fused, int64_t tiles, double outputs, double tile_bytes,
-                       int64_t threads) {
-  if (fused) return {1, p.packed ? 0 : double(threads)};
-  const auto panels = int64_t(std::ceil(outputs / 2));
-  const int64_t parts = winograd::count_parts(tiles, gather_of(p), panels, int64_t(tile_bytes), threads);
-  const double part = std::ceil(double(tiles) / double(parts)), share = double(p.G * parts * panels) / double(threads);
-  const double met = double(threads) * std::ceil(share / double(panels)) / double(p.G * parts);
-  return {std::max(met, 1.0), p.packed ? 0 : double(parts) * std::ceil(part / double(winograd::kMostBlock))};
+
+// What all threads together do for each product of a group: multiply-adds, and cache lines that are transformed, of the
+// operand that is an image (x, or grad_y of grad_input), of the other one (y, or grad_y of grad_weight), and of
+// weights. And seconds in which sums go through memory.
+struct Work {
+  double macs, in, out, weights, sums;
+  bool near;  // what is multiplied stays in L2
+};
+
+static Work work_of_image(const ConvProblem& p, const Tiles& tiles, const Channels& c, int64_t threads) {
+  const int64_t count = tiles.count(), products = tiles.products(), panels = winograd::ceil_of(c.out, c.columns);
+  const int64_t tile_bytes = products * c.in_chunks * c.chunk_bytes, panel_bytes = c.chunk_bytes * c.columns / c.lanes;
+  const int64_t all_weights = products * c.in * panels * panel_bytes;
+  const int64_t block = winograd::fused_block(tile_bytes + products * panel_bytes, c.rows);
+  double in = 1, weights = double(p.G + threads - 1) / double(p.G);
+  if (!winograd::is_fused(all_weights, count, block, p.G, threads)) {
+    const int64_t parts = winograd::count_parts(count, p.G, panels, tile_bytes, threads, p.packed);
+    const int64_t share = winograd::ceil_of(p.G * parts * panels, threads);
+    in = std::max(1.0, double(threads * winograd::parts_met(share, panels)) / double(p.G * parts));
+    weights = double(parts * winograd::ceil_of(winograd::ceil_of(count, parts), winograd::kMostBlock));
+  }
+  // A product of few rows loads as many weights: it is no faster than one of 6.
+  return {double(std::max<int64_t>(count, 6) * c.in * c.out_chunks * c.lanes),
+          in * double(count * c.in_chunks),
+          double(count * c.out_chunks),
+          p.packed ? 0 : weights * double(c.in * c.out_chunks),
+          0,
+          products * c.in * c.out_chunks * c.chunk_bytes <= winograd::kFusedWeights};
 }
 
-// Seconds that the sums of a weight gradient take through memory and back, for each part of the tiles after the first.
-static double seconds_of_sums(double sums, double tiles, double tile_bytes) {
-  const double part = std::max(double(winograd::kPartBytes) / tile_bytes, double(winograd::kLeastPart));
-  const double parts = std::ceil(tiles / part);
-  return 2 * (parts - 1) * std::max(sums - double(winograd::kNearSums), 0.0) / 6e9;
+// Sums that do not stay in the caches go through memory and back for each part of the tiles after the first.
+static Work work_of_weights(const Tiles& tiles, const Channels& c, int64_t threads) {
+  const int64_t count = tiles.count(), chunk_bytes = tiles.products() * c.chunk_bytes;
+  const int64_t sums = c.in_chunks * c.out_chunks * c.lanes * chunk_bytes;
+  const bool near = sums <= winograd::kSplitSums;
+  const int64_t part = winograd::tiles_of_part(c.in_chunks, c.columns / c.lanes, chunk_bytes);
+  const int64_t wide = winograd::column_of_all_tiles(count, part, c.in_chunks, c.out_chunks, c.lanes, chunk_bytes);
+  const int64_t panels = winograd::ceil_of(c.out, c.columns), parts = winograd::ceil_of(count, part);
+  const int64_t in = near || wide ? 1 : std::min(threads, panels),
+                out = wide ? winograd::ceil_of(c.in_chunks, wide) : 1;
+  const int64_t far = wide ? 0 : std::max<int64_t>(sums - winograd::kNearSums, 0);
+  return {double(count * c.in_chunks * c.lanes * c.out_chunks * c.lanes),
+          double(in * count * c.in_chunks),
+          double(out * count * c.out_chunks),
+          double(c.in_chunks * c.lanes * c.out_chunks * (near ? threads : 1)),
+          2 * double(parts - 1) * double(far) / 6e9,
+          near};
 }
 
-// Prepared weights come from memory, as those of a network do, and there are more of them than plain ones. Of a frozen
-// ResNet-50, one image, im2col saves 0.35 ms on each layer of 512 channels at 7x7, winograd4 0.12 at 256 channels.
+// Prepared weights come from memory, as those of a network do, and are more than the plain ones that seconds_to_move()
+// counts. Of a frozen ResNet-50, one image, im2col saves 0.35 ms on each layer of 512 channels at 7x7, and winograd4
+// 0.12 ms at 256 channels; 16 GB/s lies between.
 static double seconds_of_packed(const ConvProblem& p, double products) {
-  const double plain = double(p.K * p.Cg() * p.R * p.S * itemsize(p.dtype));
-  return p.packed ? plain * (products / double(p.R * p.S) - 1) / (16e9 * relative_moves()) : 0;
+  const double weights = double(p.K * p.Cg() * p.R * p.S), size = p.dtype == DType::f64 ? 8 : 4;
+  const double more = weights * (products / double(p.R * p.S) * size - double(itemsize(p.dtype)));
+  return p.packed ? more / (16e9 * relative_moves()) : 0;
 }
 
 // Measured on a Zen 4 at 3.7 GHz, by thread: multiply-adds per second, and seconds to transform a cache line of
@@ -69,52 +114,31 @@ static double seconds_of_packed(const ConvProblem& p, double products) {
 template <int M>
 static double cost(const ConvProblem& p) {
   const Tiles tiles = tiles_of(p, M);
-  const bool wide = p.isa >= Isa::avx2, half_speed = p.dtype == DType::f64, of_weights = p.pass == Pass::grad_weight;
-  const double lanes = half_speed ? 8 : 16, size = half_speed ? 8 : 4, slower = wide ? 1 : 4;
-  const double channels = double(p.pass == Pass::grad_input ? p.Kg() : p.Cg());
-  const double outputs = double(p.pass == Pass::grad_input ? p.Cg() : p.Kg());
-  const double in = std::ceil(channels / lanes), out = std::ceil(outputs / lanes);
-  const double count = double(tiles.count()), products = double(tiles.products());
-  const double threads = double(useful_threads(p.macs(), p.threads));
-  double macs, lines, sums = 0;
-  Repeats repeated{1, 1};
-  bool near;
-  if (of_weights) {  // multiplies whole cache lines of channels
-    const double bytes = products * in * lanes * out * lanes * size;
-    near = bytes <= double(winograd::kSplitSums);
-    const auto wide = double(winograd::column_of_all_tiles(tiles.count(), int64_t(in), int64_t(out), int64_t(lanes),
-                                                           int64_t(products * lanes * size)));
-    if (wide)
-      repeated.tiles = std::ceil(in / wide);  // of grad_y's
-    else
-      sums = seconds_of_sums(bytes, count, products * (in + out) * lanes * size);
-    macs = count * in * lanes * out * lanes;
-    lines = in * lanes * out * (near ? threads : 1);
-  } else {  // a product of few rows loads as many weights: it is no faster than one of 6
-    near = products * channels * out * lanes * size <= double(winograd::kFusedWeights);
-    macs = std::max(count, 6.0) * channels * out * lanes;
-    repeated = repeats(p, near, tiles.count(), out, products * in * lanes * size, int64_t(threads));
-    lines = channels * out * repeated.weights;
-  }
-  const double relative = relative_speed(p.isa);
-  const double speed = (wide ? near ? 50e9 : of_weights ? 38e9 : 41e9 : 10e9) / (half_speed ? 2 : 1) * relative;
+  const Channels c(p);
+  const int64_t threads = useful_threads(p.macs(), p.threads);
+  const bool wide = p.isa >= Isa::avx2, of_weights = p.pass == Pass::grad_weight;
+  const Work w = of_weights ? work_of_weights(tiles, c, threads) : work_of_image(p, tiles, c, threads);
+  const double relative = relative_speed(p.isa), products = double(tiles.products());
+  const double speed = (wide ? w.near       ? 50e9
+                               : of_weights ? 38e9
+                                            : 41e9
+                             : 10e9) /
+                       (p.dtype == DType::f64 ? 2 : 1) * relative;
   const double tail = p.layout == Layout::nhwc && p.G > 1 ? 8e-9 : 0;  // of a line that other groups share
-  const double tails = tail * (std::fmod(channels, lanes) != 0) + tail * (std::fmod(outputs, lanes) != 0);
+  const double tails = tail * (c.in % c.lanes != 0) + tail * (c.out % c.lanes != 0);
   // Pixels a multiple of 4 KiB apart fall into one set of the L1 cache (2,048 channels: 20 to 30 ns a line).
   const auto far = [&](int64_t all) {
     return p.layout == Layout::nhwc && all * itemsize(p.dtype) % 4096 == 0 ? 20e-9 : 0;
   };
-  const double conflicts =
-      of_weights ? in * far(p.C) + out * far(p.K) : in * far(p.pass == Pass::grad_input ? p.K : p.C);
-  const double images =
-      count * (tails + conflicts +
-               (of_weights ? in * 4e-9 + repeated.tiles * out * 3.2e-9 : repeated.tiles * in * 6e-9 + out * 4.1e-9));
-  const double weights = lines * (itemsize(p.dtype) == 2 ? 4e-9 : of_weights ? 2e-9 : 3e-9);
+  const double in = (of_weights ? 4e-9 : 6e-9) + far(p.pass == Pass::grad_input ? p.K : p.C);
+  const double out = of_weights ? 3.2e-9 + far(p.K) : 4.1e-9;
+  const double taps = itemsize(p.dtype) == 2 ? 4e-9 : of_weights ? 2e-9 : 3e-9;
+  const double transforms = (w.in * in + w.out * out + w.weights * taps + double(tiles.count()) * tails) *
+                            (wide ? 1 : 4) / std::sqrt(relative);
   const double groups = double(p.G - 1) * products * 0.1e-6;  // each product of a group begins anew
-  const double transforms = (images + weights) * slower / std::sqrt(relative);
   const double work =
-      double(p.G) * (products * (macs / speed + transforms) + sums) + groups + seconds_of_packed(p, products);
-  return kCallSeconds + 5e-6 + work / threads + seconds_to_move(p);
+      double(p.G) * (products * (w.macs / speed + transforms) + w.sums) + groups + seconds_of_packed(p, products);
+  return kCallSeconds + 5e-6 + work / double(threads) + seconds_to_move(p);
 }
 
 // What the transforms along one axis lose, in errors of a plain sum.

@@ -9,14 +9,18 @@ namespace torchconv::winograd {
 
 // What decides between the drivers; costs go by it too.
 constexpr int64_t kFusedWeights = 3 << 20;      // bytes of a group's transformed weights, up to which images are fused
-constexpr int64_t kMostBlock = 128;             // tiles per task, when not
-constexpr int64_t kTransformedBytes = 4 << 20;  // of the tiles that a thread transforms at a time, when not
-// Of a weight gradient: bytes of a group's sums up to which each split has its own; of the tiles that are transformed
-// at a time beyond that (8 MiB: 1.15x to 1.3x of the time), and their least number.
+constexpr int64_t kBlockBytes = 256 << 10;      // of a block's transformed tiles and sums, when fused
+constexpr int64_t kMostBlock = 128;             // tiles that are multiplied at a time, when not
+constexpr int64_t kTransformedBytes = 4 << 20;  // of a thread's transformed tiles that stay near, when not
+constexpr int64_t kMostTransformed = 12 << 20;  // and of those that do not, at the most
+// Of a weight gradient: bytes of a group's sums up to which each split has its own; of the tiles that a thread
+// transforms at a time beyond that (8 MiB: 1.15x to 1.3x of the time), and their least number.
 constexpr int64_t kSplitSums = 1 << 20, kPartBytes = 3 << 20, kLeastPart = 112;
 // Sums that stay in the caches from part to part; of the tiles of a few channels that are transformed at a time where
 // they do not, and how many chunks of channels these are at the least.
 constexpr int64_t kNearSums = 20 << 20, kColumnBytes = 8 << 20, kRegionChunks = 4;
+
+inline int64_t ceil_of(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 // One spatial axis under F(m, r): tile i makes the m outputs from i * m on out of the n inputs from i * m + start on.
 // A kernel of one tap is F(1, 1), which leaves the axis alone.
@@ -46,31 +50,50 @@ inline Side cut(const Axis& a, int64_t m) {
 }
 inline Tiles cut(const Gather& g, int64_t m) { return {cut(g.h, m), cut(g.w, m), g.N}; }
 
+// Tiles of a block when fused, of `rows` at a time; tile_bytes: transformed, and its sums.
+inline int64_t fused_block(int64_t tile_bytes, int64_t rows) {
+  return std::max<int64_t>(kBlockBytes / tile_bytes / rows, 1) * rows;
+}
+inline bool is_fused(int64_t weights_bytes, int64_t tiles, int64_t block, int64_t groups, int64_t threads) {
+  return weights_bytes <= kFusedWeights && tiles * groups >= 2 * threads * block;
+}
+
+// Which parts of the tiles, of `panels` tasks each, the busiest thread meets: its share may begin within one.
+inline int64_t parts_met(int64_t share, int64_t panels) {
+  return ceil_of(share, panels) + (share % panels != 0 && panels % share != 0);
+}
+
 // Parts of the tiles, when not fused: a task is a panel of outputs in a part. As many as leave the busiest thread the
-// least to do, in cycles of one product: a vector of channels for each tile and each output chunk of a panel, weights
-// transformed for each block of a part, tiles transformed for each part that a thread meets, and moved through memory
-// where they are more than kTransformedBytes (768 to 16 channels at 56x56: twice as fast in parts that are not).
-inline int64_t count_parts(int64_t tiles, const Gather& g, int64_t panels, int64_t tile_bytes, int64_t threads) {
-  const auto ceil = [](int64_t a, int64_t b) { return (a + b - 1) / b; };
+// least to do, in cycles of one product and channel: 1 for each tile, 12 to transform the weights for each block, a
+// quarter to transform a tile for each part that is met, and 1 to move it through memory where the part does not stay
+// near (768 to 16 channels at 56x56: twice as fast in parts that do).
+inline int64_t count_parts(int64_t tiles, int64_t groups, int64_t panels, int64_t tile_bytes, int64_t threads,
+                           bool packed) {
   const int64_t near = std::max<int64_t>(kTransformedBytes / tile_bytes, 28);
+  const int64_t most = std::max(near, std::min(kMostTransformed / tile_bytes, kMostBlock));
   int64_t best = 1, least = INT64_MAX;
-  for (const int64_t most : {std::max(near, kMostBlock), near})
-    for (int64_t i = 0; i < 2 * threads; ++i) {
-      const int64_t parts = ceil(tiles, most) + i, part = ceil(tiles, parts);
-      const int64_t share = ceil(g.groups * parts * panels, threads), met = ceil(share, panels);
-      const int64_t weights = g.packed ? 0 : 12 * ceil(part, kMostBlock);
-      const int64_t transformed = met * part * (part > near ? 5 : 1) / 4;
-      const int64_t busiest = g.channels * (share * (part + weights) + transformed);
-      if (busiest < least) best = parts, least = busiest;
-    }
+  const auto consider = [&](int64_t parts) {
+    const int64_t part = ceil_of(tiles, parts), share = ceil_of(groups * parts * panels, threads);
+    const int64_t weights = packed ? 0 : 12 * ceil_of(part, kMostBlock);
+    const int64_t transformed = parts_met(share, panels) * part * (part > near ? 5 : 1) / 4;
+    const int64_t busiest = share * (part + weights) + transformed;
+    if (busiest < least) best = parts, least = busiest;
+  };
+  constexpr int64_t tries = 8;  // from where parts are large enough, and from where they stay near
+  const int64_t fewest = ceil_of(tiles, most), from = ceil_of(tiles, near);
+  for (int64_t parts = fewest; parts < fewest + tries && parts <= tiles; ++parts) consider(parts);
+  for (int64_t parts = std::max(from, fewest + tries); parts < from + tries && parts <= tiles; ++parts) consider(parts);
   return best;
 }
 
-// Of a weight gradient of many sums, where the sums of `chunks` by `outputs` chunks of `lanes` channels would go
-// through memory for each part of the tiles: as many chunks of x as have room with all tiles; else 0. chunk_bytes: of a
-// tile.
-inline int64_t column_of_all_tiles(int64_t tiles, int64_t chunks, int64_t outputs, int64_t lanes, int64_t chunk_bytes) {
-  const int64_t part = std::max(kPartBytes / (chunk_bytes * (chunks + outputs)), kLeastPart);
+// Tiles of a part of a weight gradient of many sums, whose thread has all of x's chunks and `panel` of grad_y's.
+inline int64_t tiles_of_part(int64_t chunks, int64_t panel, int64_t chunk_bytes) {
+  return std::max(kPartBytes / (chunk_bytes * (chunks + panel)), kLeastPart);
+}
+// Where the sums of `chunks` by `outputs` chunks of `lanes` channels would go through memory for each part: as many
+// chunks of x as have room with all tiles; else 0. chunk_bytes: of a tile.
+inline int64_t column_of_all_tiles(int64_t tiles, int64_t part, int64_t chunks, int64_t outputs, int64_t lanes,
+                                   int64_t chunk_bytes) {
   const int64_t wide = kColumnBytes / (chunk_bytes * tiles);
   return tiles > part && chunks * outputs * lanes * chunk_bytes > kNearSums && wide >= kRegionChunks ? wide : 0;
 }

@@ -13,6 +13,8 @@ static void turn_nhwc(const Gather& g, const S* grad_y, const Pixel* pixels, int
       const S* from = grad_y + o0 + o;
       T* at = to + m * rows + o * L;
       const bool whole = m + L <= count && o + L <= rows;
+      // Each pixel is another row, and no stream to the hardware prefetcher: 1.05x to 1.1x of 64 to 256 channels at
+      // 56x56.
       if (m + 2 * L <= count)
         for (int l = 0; l < L; ++l) __builtin_prefetch(from + pixel[L + l].target);
       if (whole && pixel[L - 1].target - pixel[0].target == (L - 1) * g.dst_w) {
