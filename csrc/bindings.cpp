@@ -229,5 +229,7 @@ PYBIND11_MODULE(_C, m) {
       },
       py::arg("isa"), py::arg("threads"), py::arg("dtype") = "float32",
       "GFLOP/s of multiply-adds on registers alone, measured now (about 0.1 s).");
+  m.def("measure_round_trip", &measure_round_trip, py::call_guard<py::gil_scoped_release>(),
+        "Nanoseconds in which a cache line goes to another core and back, measured now (some 10 ms).");
   m.def("load_cuda_library", &load_cuda_library, "Loads the library with the CUDA kernels and adds its rows.");
 }

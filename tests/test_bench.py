@@ -79,6 +79,7 @@ def test_a_model_of_a_file(folder, tmp_path, train, capsys):
     page, figures = read_report(tmp_path)
     assert page.tags.count("svg") == 1
     assert figures["machine"]["threads"] == figures["build"]["threads"] == 1
+    assert 5 < figures["machine"]["round_trip_ns"] < 1e6  # between two cores, or two turns on one
     assert [(layer["name"], layer["count"]) for layer in figures["layers"]] == [("0", 1), ("2", 2), ("4", 1), ("6", 1)]
     for layer in figures["layers"]:
         assert set(layer["seconds"]) == set(layer["gflop"]) == set(layer["ratio"]) == {what}

@@ -274,7 +274,7 @@ def geomean(values: list[float]) -> float:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures were measured on, with the multiply-add peak of this very run."""
+    """What the figures were measured on, with the multiply-add peak of this very run, and how far cores are apart."""
     isa, threads = _C.current_isa(), torch.get_num_threads()
     return {
         "cpu": cpu_name(),
@@ -283,6 +283,7 @@ def machine() -> dict[str, Any]:
         "torch": torch.__version__,
         "torch_capability": torch.backends.cpu.get_cpu_capability(),
         "peak_gflops": _C.measure_peak(isa, threads),
+        "round_trip_ns": _C.measure_round_trip(),
     }
 
 

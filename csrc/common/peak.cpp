@@ -1,8 +1,10 @@
 #include "common/peak.h"
 
 #include <algorithm>
+#include <atomic>
 #include <chrono>
 #include <cmath>
+#include <thread>
 #include <vector>
 
 #include "common/error.h"
@@ -46,6 +48,27 @@ double measure_peak(Isa isa, int threads, DType dtype) {
   TORCHCONV_CHECK(dtype == DType::f32 || dtype == DType::f64, "dtype: expected float32 or float64, got ",
                   to_string(dtype));
   return dtype == DType::f32 ? measure<float>(isa, threads) : measure<double>(isa, threads);
+}
+
+double measure_round_trip() {
+  constexpr int turns = 2000, runs = 20;
+  alignas(64) std::atomic<int> ball{0};
+  const auto pass = [&](int from) {
+    for (int spins = 1; ball.load(std::memory_order_acquire) != from; ++spins)
+      if (spins % 4096 == 0) std::this_thread::yield();  // both may be on one core
+    ball.store(from + 1, std::memory_order_release);
+  };
+  std::thread other([&] {
+    for (int i = 0; i < runs * turns; ++i) pass(2 * i + 1);
+  });
+  double best = 1e9;
+  for (int run = 0; run < runs; ++run) {
+    const auto start = Clock::now();
+    for (int i = run * turns; i < (run + 1) * turns; ++i) pass(2 * i);
+    best = std::min(best, seconds_since(start));
+  }
+  other.join();
+  return best / turns * 1e9;
 }
 
 static double measure_relative_speed(Isa isa) {
