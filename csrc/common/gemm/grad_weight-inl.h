@@ -69,9 +69,37 @@ static GradWeightPlan plan_grad_weight(const Gather& g) {
   return plan;
 }
 
+// How many ranges of outputs are summed each by a thread of its own, 1: none. Where outputs are more than columns:
+// blocks of columns would each turn all of grad_y, the larger operand.
+template <class S>
+static int64_t output_ranges(const Gather& g) {
+  const GradWeightPlan plan = plan_grad_weight<S>(g);
+  const bool many = g.outputs > g.depth() && g.outputs >= 4 * plan.threads * kColumns<Compute<S>>;
+  return plan.splits == 1 && g.groups == 1 && many ? plan.threads : 1;
+}
+// The i-th of them, for one thread, and where it begins.
+template <class S>
+static Gather output_range(const Gather& g, int64_t ranges, int64_t i, int64_t& first) {
+  const int64_t panels = ceil_div(g.outputs, kColumns<Compute<S>>);
+  first = panels * i / ranges * kColumns<Compute<S>>;
+  Gather part = g;
+  part.outputs = smaller(panels * (i + 1) / ranges * kColumns<Compute<S>>, g.outputs) - first;
+  part.threads = 1;
+  return part;
+}
+
+template <class S>
+static int64_t range_workspace(const Gather& g, int64_t ranges) {
+  int64_t first, most = 0;
+  for (int64_t i = 0; i < ranges; ++i)
+    most = larger(most, plan_grad_weight<S>(output_range<S>(g, ranges, i, first)).bytes());
+  return round_up(most, 64);
+}
+
 template <class S>
 static int64_t grad_weight_workspace(const Gather& g) {
-  return plan_grad_weight<S>(g).bytes();
+  const int64_t ranges = output_ranges<S>(g);
+  return ranges > 1 ? ranges * range_workspace<S>(g, ranges) : plan_grad_weight<S>(g).bytes();
 }
 
 // The rectangles whose pixels meet the same taps (reach.h), where threads share out columns: the sums of all pixels.
@@ -176,7 +204,7 @@ static void finish(const Gather& g, const T* sums, int64_t splits, int64_t split
 }
 
 template <class S, class P = Packed<S>, class T = Compute<S>>
-static void run_grad_weight(const Gather& g, const S* x, const S* grad_y, S* grad_w, void* workspace) {
+static void sum_grad_weight(const Gather& g, const S* x, const S* grad_y, S* grad_w, void* workspace) {
   constexpr int L = kChunk<T>;
   const GradWeightPlan plan = plan_grad_weight<S>(g);
   const std::vector<Gather> parts = rectangles<P>(g, plan);
@@ -217,6 +245,18 @@ static void run_grad_weight(const Gather& g, const S* x, const S* grad_y, S* gra
                     block = task / output_chunks % plan.column_blocks;
       finish_chunk(group, block, task % output_chunks, sums_at(0) + (group * plan.column_blocks + block) * block_sums);
     });
+}
+
+template <class S>
+static void run_grad_weight(const Gather& g, const S* x, const S* grad_y, S* grad_w, void* workspace) {
+  const int64_t ranges = output_ranges<S>(g);
+  if (ranges == 1) return sum_grad_weight<S>(g, x, grad_y, grad_w, workspace);
+  const int64_t bytes = range_workspace<S>(g, ranges);
+  parallel_tasks(ranges, int(ranges), [&](int64_t i, int) {
+    int64_t first;
+    const Gather part = output_range<S>(g, ranges, i, first);
+    sum_grad_weight<S>(part, x, grad_y + first * g.dst_c, grad_w + first * g.depth(), (char*)workspace + i * bytes);
+  });
 }
 
 }  // namespace torchconv::ISA_NS
