@@ -79,7 +79,8 @@ inline int64_t count_parts(int64_t tiles, int64_t groups, int64_t panels, int64_
     const int64_t busiest = share * (part + weights) + transformed;
     if (busiest < least) best = parts, least = busiest;
   };
-  constexpr int64_t tries = 8;  // from where parts are large enough, and from where they stay near
+  // From where parts are large enough, and from where they stay near; enough for every thread to have a task.
+  const int64_t tries = 8 + ceil_of(threads, groups * panels);
   const int64_t fewest = ceil_of(tiles, most), from = ceil_of(tiles, near);
   for (int64_t parts = fewest; parts < fewest + tries && parts <= tiles; ++parts) consider(parts);
   for (int64_t parts = std::max(from, fewest + tries); parts < from + tries && parts <= tiles; ++parts) consider(parts);

@@ -73,9 +73,9 @@ static GradWeightPlan plan_grad_weight(const Gather& g) {
 // blocks of columns would each turn all of grad_y, the larger operand.
 template <class S>
 static int64_t output_ranges(const Gather& g) {
+  if (g.groups > 1 || g.outputs <= g.depth()) return 1;
   const GradWeightPlan plan = plan_grad_weight<S>(g);
-  const bool many = g.outputs > g.depth() && g.outputs >= 4 * plan.threads * kColumns<Compute<S>>;
-  return plan.splits == 1 && g.groups == 1 && many ? plan.threads : 1;
+  return plan.splits == 1 && g.outputs >= 4 * plan.threads * kColumns<Compute<S>> ? plan.threads : 1;
 }
 // The i-th of them, for one thread, and where it begins.
 template <class S>
