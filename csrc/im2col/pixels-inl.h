@@ -253,9 +253,9 @@ TORCHCONV_INLINE FetchAhead fetch_weights(const Gather& g, const Operands<S>& op
   }
   const char* from = (const char*)(op.w + offset_of_tap(g, k / g.channels) + k % g.channels * g.w_in + o * g.w_out);
   if (g.w_out == 1)  // rows of outputs, each in a page of its own
-    return {from, line, g.w_in * item, kChunk<P> * g.w_in * item, kChunk<P>};
+    return {from, line, g.w_in * item, kChunk<P> * g.w_in * item, kChunk<P>, nullptr, nullptr};
   const int64_t lines = ceil_div(depth * item, kColumnChunks * line);  // of an output, at every chunk
-  return {from, lines * line, line, g.w_out * item, int(lines)};
+  return {from, lines * line, line, g.w_out * item, int(lines), nullptr, nullptr};
 }
 
 // As many rows of x that are used in place as a tile has, while it is multiplied by so many outputs. On a Zen 5, 1x1
@@ -265,7 +265,7 @@ TORCHCONV_INLINE FetchAhead fetch_rows(int64_t rows, int64_t depth, int64_t outp
   constexpr int64_t line = 64;
   const int64_t places = outputs <= kChunk<P> ? 1 : kColumnChunks;
   const int64_t lines = ceil_div(rows * depth * int64_t(sizeof(P)), line * places * ceil_div(depth, kChunk<P>));
-  return {nullptr, line, line * places, lines * line * places, int(lines)};
+  return {nullptr, line, line * places, lines * line * places, int(lines), nullptr, nullptr};
 }
 
 template <class S, class P = Packed<S>, class T = Compute<S>>

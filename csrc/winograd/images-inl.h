@@ -93,24 +93,33 @@ template <class T>
 TORCHCONV_INLINE FetchAhead fetch_chunk(Chunked<T> chunk, int64_t count) {
   constexpr int64_t line = 64;
   const int64_t lines = ceil_div(count, kColumnChunks);
-  return {(const char*)(chunk.data + chunk.stride), lines * line, line, chunk.stride * int64_t(sizeof(T)), int(lines)};
+  return {(const char*)(chunk.data + chunk.stride),
+          lines * line,
+          line,
+          chunk.stride * int64_t(sizeof(T)),
+          int(lines),
+          nullptr,
+          nullptr};
 }
 
 // Sums of a block of tiles for a panel of outputs, over `depth` channels whose weights begin at u. Each product fetches
-// the weights of the next one, or, where those have just been made, the tiles that it goes on with; and it calls
-// meanwhile(f).
-template <class T, class Meanwhile>
+// the weights of the next one, or, where those have just been made, the tiles that it goes on with; and the lines that
+// add_lines(f, to) names.
+template <class T, class AddLines>
 static void multiply_products(const Gather& g, const ImagesPlan& plan, int64_t o0, int64_t tiles, int64_t depth,
-                              const T* v, const T* u, T* sums, bool accumulate, const Meanwhile& meanwhile) {
+                              const T* v, const T* u, T* sums, bool accumulate, const AddLines& add_lines) {
   constexpr int L = kChunk<T>;
   const int chunks = int(smaller(ceil_div(g.outputs - o0, L), kColumnChunks));
   const bool far_weights = plan.fused || g.packed;
   for (int64_t f = 0; f < plan.tiles.products(); ++f, v += plan.v_product, u += plan.u_product) {
     const bool more = f + 1 < plan.tiles.products();
-    meanwhile(f);
+    LineList lines;
+    add_lines(f, lines);
     for_each_tile(tiles, kRows, [&](int64_t r, int count) {
       const Chunked<T> next{more ? u + plan.u_product : nullptr, plan.u_chunk}, chunk{v + r * L, plan.part * L};
-      const FetchAhead ahead = far_weights ? fetch_panel(next).share(r, count, tiles) : fetch_chunk(chunk, count);
+      FetchAhead ahead = far_weights ? fetch_panel(next) : fetch_chunk(chunk, count);
+      ahead.single = lines.lines, ahead.singles_end = lines.lines + lines.count;
+      if (far_weights) ahead.keep_share(r, count, tiles);
       multiply_tile<T>(count, chunks, depth, chunk, {u, plan.u_chunk}, sums + f * plan.sum_product + r * kColumns<T>,
                        accumulate, ahead);
     });
@@ -167,13 +176,14 @@ static void run_fused(const Gather& g, const ImagesPlan& plan, const ImageOperan
       last = smaller(first + plan.block, end);
       const int64_t next = smaller(last + plan.block, end);
       transform_tiles(op.source, data, plan.tiles, first, last, 0, plan.chunks, {own.v, plan.v_product, plan.part * L});
+      PixelLines<false, S> pixels(ahead, plan.tiles, last, next);
       for (int64_t panel = 0; panel < plan.panels; ++panel) {
         const int64_t o0 = panel * kColumns<T>;
+        PixelLines<true, S> results(as_source(op.result, plan.tiles, o0), plan.tiles, first, last);
         multiply_products(g, plan, o0, last - first, g.channels, own.v, panels + panel * plan.panel(), own.sums, false,
-                          [&](int64_t f) {
-                            fetch_pixels<0>(ahead, plan.tiles, last, next, panel * products + f,
-                                            plan.panels * products);
-                            fetch_pixels<1>(as_source(op.result, plan.tiles, o0), plan.tiles, first, last, f, products);
+                          [&](int64_t f, LineList& to) {
+                            pixels.add_to(to, panel * products + f, plan.panels * products);
+                            results.add_to(to, f, products);
                           });
         finish_tiles(op.result, back, plan.tiles, first, last, o0, own.sums, plan.sum_product);
       }
@@ -201,7 +211,7 @@ static void run_in_parts(const Gather& g, const ImagesPlan& plan, const ImageOpe
         if (!packed && (plan.depth < g.channels || t0 == first))
           transform_weights(op.weights, taps, o0, c, c + depth, {own.weights, plan.u_product, plan.u_chunk});
         multiply_products(g, plan, o0, t1 - t0, depth, own.v + c * plan.part + (t0 - first) * L,
-                          packed ? packed : own.weights, own.sums, c > 0, [](int64_t) {});
+                          packed ? packed : own.weights, own.sums, c > 0, [](int64_t, LineList&) {});
       }
       finish_tiles(op.result, back, plan.tiles, t0, t1, o0, own.sums, plan.sum_product);
     }

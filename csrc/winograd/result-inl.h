@@ -41,7 +41,7 @@ static void write_pixels(const Result<S>& y, S* to, int64_t c0, int64_t rows, in
                });
 }
 
-// The panel of channels from c0 on, as fetch_pixels() takes it.
+// The panel of channels from c0 on, as PixelLines takes it.
 template <class S>
 TORCHCONV_INLINE Source<S> as_source(const Result<S>& y, const Tiles& tiles, int64_t c0) {
   const int64_t channels = smaller(kColumns<Compute<S>>, y.channels - c0);

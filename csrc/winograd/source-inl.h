@@ -103,24 +103,60 @@ TORCHCONV_INLINE int64_t end_of_row(const Tiles& tiles, int64_t t, int64_t last)
   return smaller(last, t - t % tiles.w.tiles + tiles.w.tiles);
 }
 
-// Fetches into L2 the step-th of `steps` parts of the pixels that tiles [first, last) begin with, step_h x step_w each.
-template <int Write, class S>
-TORCHCONV_INLINE void fetch_pixels(const Source<S>& s, const Tiles& tiles, int64_t first, int64_t last, int64_t step,
-                                   int64_t steps) {
-  constexpr int64_t line = 64 / sizeof(S);
-  const bool nhwc = s.layout == Layout::nhwc;
-  for (int64_t t = first, end; t < last; t = end) {
-    end = end_of_row(tiles, t, last);
-    const Place at = place(tiles, t);
-    const S* corner = s.data + at.n * s.n + (at.i * s.step_h + s.start_h) * s.h + (at.j * s.step_w + s.start_w) * s.w;
-    const int64_t pixels = (end - t) * s.step_w, outer = nhwc ? pixels : s.channels, inner = nhwc ? s.channels : pixels;
-    const int64_t stride = nhwc ? s.w : s.c, all = s.step_h * outer;
-    for (int64_t i = all * step / steps; i < all * (step + 1) / steps; ++i) {
-      const S* from = corner + i / outer * s.h + i % outer * stride;
-      for (int64_t e = 0; e < inner; e += line) __builtin_prefetch(from + e, Write, 2);
+// Lines to fetch while products are multiplied; those beyond the most are fetched at once.
+struct LineList {
+  static constexpr int kMost = 128;
+  Line lines[kMost];
+  int count = 0;
+
+  void add(Line line) { count < kMost ? (void)(lines[count++] = line) : fetch(line); }
+};
+
+// The pixels that tiles [first, last) begin with, step_h x step_w each, part by part: runs of neighbours in memory,
+// which are the channels of a pixel or the pixels of a channel's row.
+template <bool Write, class S>
+class PixelLines {
+ public:
+  PixelLines(const Source<S>& s, const Tiles& tiles, int64_t first, int64_t last)
+      : s_(s), tiles_(tiles), last_(last), end_(first) {
+    if (first >= last) return;
+    const int64_t rows = (last - 1) / tiles.w.tiles - first / tiles.w.tiles + 1;
+    runs_ = s.step_h * (nhwc() ? (last - first) * s.step_w : rows * s.channels);
+    next_row();
+  }
+
+  // The runs up to the end of the step-th of `steps` parts.
+  void add_to(LineList& list, int64_t step, int64_t steps) {
+    constexpr int64_t line = 64 / sizeof(S);
+    for (const int64_t upto = runs_ * (step + 1) / steps; done_ < upto; ++done_) {
+      const S* from = corner_ + h_ * s_.h + i_ * (nhwc() ? s_.w : s_.c);
+      for (int64_t e = 0; e < length_; e += line) list.add(Write ? line_to_write(from + e) : line_to_read(from + e));
+      if (++i_ < in_row_) continue;
+      i_ = 0;
+      if (++h_ == s_.step_h && end_ < last_) next_row();
     }
   }
-}
+
+ private:
+  bool nhwc() const { return s_.layout == Layout::nhwc; }
+  void next_row() {
+    const int64_t t = end_;
+    end_ = end_of_row(tiles_, t, last_);
+    const Place at = place(tiles_, t);
+    corner_ = s_.data + at.n * s_.n + (at.i * s_.step_h + s_.start_h) * s_.h + (at.j * s_.step_w + s_.start_w) * s_.w;
+    const int64_t pixels = (end_ - t) * s_.step_w;
+    in_row_ = nhwc() ? pixels : s_.channels, length_ = nhwc() ? s_.channels : pixels;
+    h_ = i_ = 0;
+  }
+
+  const Source<S> s_;
+  const Tiles& tiles_;
+  const int64_t last_;
+  int64_t runs_ = 0, done_ = 0;
+  int64_t end_;                // of the tiles that are neighbours in a row
+  const S* corner_ = nullptr;  // their first pixel
+  int64_t in_row_ = 0, length_ = 0, h_ = 0, i_ = 0;
+};
 
 // Tiles [first, last) of all images.
 template <class S, class T = Compute<S>>
