@@ -172,7 +172,7 @@ static PixelPlan plan_pixels(const Gather& g) {
   const int64_t panels =
       nhwc ? ceil_div(smaller(plan.outputs, g.outputs), kColumns<T>) : ceil_div(plan.pixels, kColumns<T>);
   const int64_t rows = nhwc ? plan.pixels : smaller(plan.outputs, g.outputs);
-  plan.by_rows = nhwc && !plan.in_blocks() && !plan.weights_in_task &&
+  plan.by_rows = nhwc && !plan.in_blocks() && !one_block<P>(g) &&
                  plan.depth * smaller(plan.outputs, g.outputs) * int64_t(sizeof(P)) <= kNearWeightBytes;
   plan.sums = (plan.in_blocks() ? panels : nhwc ? 0 : 1) * rows * kColumns<T> * int64_t(sizeof(T));
   if (uses_strips<P>(g)) {
@@ -253,9 +253,19 @@ TORCHCONV_INLINE FetchAhead fetch_weights(const Gather& g, const Operands<S>& op
   }
   const char* from = (const char*)(op.w + offset_of_tap(g, k / g.channels) + k % g.channels * g.w_in + o * g.w_out);
   if (g.w_out == 1)  // rows of outputs, each in a page of its own
-    return {from, line, g.w_in * item, kChunk<P> * g.w_in * item, kChunk<P>, nullptr, nullptr};
+    return {from, line, g.w_in * item, kChunk<P> * g.w_in * item, kChunk<P>};
   const int64_t lines = ceil_div(depth * item, kColumnChunks * line);  // of an output, at every chunk
-  return {from, lines * line, line, g.w_out * item, int(lines), nullptr, nullptr};
+  return {from, lines * line, line, g.w_out * item, int(lines)};
+}
+// While outputs from o on, of [o0, o1), are multiplied over the depth [k0, k1): of the next outputs; after the last
+// ones of those over the depth that follows; and after that, if they are packed, of the task that follows.
+template <class P, class S>
+TORCHCONV_INLINE FetchAhead fetch_next_weights(const Gather& g, const Operands<S>& op, int64_t o, int64_t o0,
+                                               int64_t o1, int64_t k0, int64_t k1) {
+  const int64_t next = o + kColumns<Compute<S>>;
+  if (next < o1) return fetch_weights<P>(g, op, next, k0, k1 - k0);
+  if (k1 < g.depth() || !op.packed) return fetch_weights<P>(g, op, o0, k1, k1 - k0);
+  return fetch_weights<P>(g, op, o1 < g.outputs ? o1 : 0, 0, k1 - k0);
 }
 
 // As many rows of x that are used in place as a tile has, while it is multiplied by so many outputs. On a Zen 5, 1x1
@@ -265,12 +275,21 @@ TORCHCONV_INLINE FetchAhead fetch_rows(int64_t rows, int64_t depth, int64_t outp
   constexpr int64_t line = 64;
   const int64_t places = outputs <= kChunk<P> ? 1 : kColumnChunks;
   const int64_t lines = ceil_div(rows * depth * int64_t(sizeof(P)), line * places * ceil_div(depth, kChunk<P>));
-  return {nullptr, line, line * places, lines * line * places, int(lines), nullptr, nullptr};
+  return {nullptr, line, line * places, lines * line * places, int(lines)};
 }
 
+// The `rows` rows of A after these, at the depth that is multiplied.
+template <class P>
+TORCHCONV_INLINE FetchAhead fetch_rows_after(Chunked<P> a, int64_t rows) {
+  constexpr int64_t item = sizeof(P);
+  const int64_t lines = ceil_div(rows, kColumnChunks);
+  return {(const char*)(a.data + rows * a.row), lines * a.row * item, a.row * item, a.stride * item, int(lines)};
+}
+
+// far: what its thread reads of x it has not read before.
 template <class S, class P = Packed<S>, class T = Compute<S>>
 static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>& op, int64_t m0, int64_t m1, int64_t o0,
-                      int64_t o1, char* scratch) {
+                      int64_t o1, bool far, char* scratch) {
   constexpr int L = kChunk<P>;
   const int64_t rows = m1 - m0, all_depth = whole_steps<P>(g.depth());
   P* patches = (P*)scratch;
@@ -304,14 +323,15 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
       else
         pack_weights_part(g, op.w, o, smaller(o + kColumns<T>, o1), k0, k1, panel, b.stride);
       T* sums_of_panel = sums + (o - o0) * rows;
-      const bool same_depth = o + kColumns<T> < o1;
-      const FetchAhead next = fetch_weights<P>(g, op, same_depth ? o + kColumns<T> : o0, same_depth ? k0 : k1, depth);
+      const FetchAhead next = fetch_next_weights<P>(g, op, o, o0, o1, k0, k1);
+      const bool fetches_x = far && o == o0 && one_block<P>(g);
       for_each_tile(rows, tile_rows(a), [&](int64_t r, int n) {
         T* tile = sums_of_panel + r * kColumns<T>;
-        if (!last) return multiply_tile<P>(n, chunks, depth, rows_of_a(r), b, tile, !first, next.share(r, n, rows));
+        const FetchAhead ahead = fetches_x && r + n < rows ? fetch_rows_after(rows_of_a(r), n) : next.share(r, n, rows);
+        if (!last) return multiply_tile<P>(n, chunks, depth, rows_of_a(r), b, tile, !first, ahead);
         const int64_t end = smaller(o + kColumns<T>, o1);
-        multiply_and_store<S>(n, {op, targets + r, o, end, depth, rows_of_a(r), b, first ? nullptr : tile, plan.stream,
-                                  next.share(r, n, rows)});
+        multiply_and_store<S>(
+            n, {op, targets + r, o, end, depth, rows_of_a(r), b, first ? nullptr : tile, plan.stream, ahead});
       });
     }
   });
@@ -426,16 +446,18 @@ static void run_rectangle(const Gather& g, const Operands<S>& all, const void* w
       });
     }
   const int64_t blocks = plan.pixel_blocks * plan.output_blocks;
-  parallel_tasks(g.groups * blocks, int(plan.threads), [&](int64_t task, int thread) {
+  parallel_runs(g.groups * blocks, int(plan.threads), [&](int64_t task, int64_t previous, int thread) {
     const int64_t group = task / blocks, m = task % blocks / plan.output_blocks * plan.pixels,
                   o = task % plan.output_blocks * plan.outputs;
     Operands<S> op = all.from(group * g.channels * g.src_c, group * g.outputs, g.dst_c);
     op.w = (const S*)w + group * g.w_group;
     op.packed = packed ? packed + group * group_weights<P>(g) : nullptr;
     op.patches = patches;
-    (g.layout == Layout::nhwc ? task_nhwc<S> : task_nchw<S>)(g, plan, op, m, smaller(m + plan.pixels, g.pixels()), o,
-                                                             smaller(o + plan.outputs, g.outputs),
-                                                             own + thread * plan.per_thread());
+    const int64_t m1 = smaller(m + plan.pixels, g.pixels()), o1 = smaller(o + plan.outputs, g.outputs);
+    const bool far = previous < 0 || previous / plan.output_blocks != task / plan.output_blocks;
+    char* const scratch = own + thread * plan.per_thread();
+    g.layout == Layout::nhwc ? task_nhwc<S>(g, plan, op, m, m1, o, o1, far, scratch)
+                             : task_nchw<S>(g, plan, op, m, m1, o, o1, scratch);
     if (plan.stream) stream_fence();
   });
 }

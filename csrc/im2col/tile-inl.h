@@ -91,15 +91,16 @@ TORCHCONV_INLINE void finish_tile(Vector<T> (&sum)[Rows][V], const TileProduct<S
     for_each_sum<S>(sum, p, o, [&](Vector<T>& s, int64_t at, int) { store(dst + at, s); });
 }
 
-// The lines that row r of a tile has its results and residual in.
-template <class S, int Chunks>
-TORCHCONV_INLINE void fetch_results(const TileProduct<S>& p, int64_t o, int r) {
-#pragma GCC unroll 2
-  for (int c = 0; c < Chunks; ++c) {
-    const int64_t at = p.targets[r] + o + c * kChunk<Compute<S>>;
-    if (!p.past_caches) __builtin_prefetch(p.op.dst + at, 1);
-    if (p.op.residual) __builtin_prefetch(p.op.residual + at);
-  }
+// The lines that a tile's results and residual are in, while it is multiplied. All at the start: one row a step makes
+// the steps longer, 0.92x of a layer of 128 to 512 channels at 28x28.
+template <class S, int Rows, int Chunks>
+TORCHCONV_INLINE void fetch_results(const TileProduct<S>& p, int64_t o) {
+  for (int r = 0; r < Rows; ++r)
+    for (int c = 0; c < Chunks; ++c) {
+      const int64_t at = p.targets[r] + o + c * kChunk<Compute<S>>;
+      if (!p.past_caches) __builtin_prefetch(p.op.dst + at, 1);
+      if (p.op.residual) __builtin_prefetch(p.op.residual + at);
+    }
 }
 
 template <class S, int Rows, int Chunks, int RowStride>
@@ -113,12 +114,10 @@ static __attribute__((noinline)) void multiply_and_store(const TileProduct<S>& p
       if (p.outputs - o <= kChunk<P>)
         return multiply_and_store<S, Rows, 1, RowStride>(
             {p.op, p.targets, o, p.outputs, p.depth, p.a, b, p.before, p.past_caches, ahead});
+    fetch_results<S, Rows, Chunks>(p, o);
     TileSums<P, Rows, Chunks> sum;
     zero_tile<P, Rows, Chunks>(sum);
-    int fetched = 0;  // rows of the results, one a step
-    add_products<P, Rows, Chunks, RowStride>(sum, p.depth, p.a, b, ahead, [&] {
-      if (fetched < Rows) fetch_results<S, Chunks>(p, o, fetched++);
-    });
+    add_products<P, Rows, Chunks, RowStride>(sum, p.depth, p.a, b, ahead);
     if (p.before) add_tile<P, Rows, Chunks>(sum, p.before);
     finish_tile<S>(sum, p, o);
   }

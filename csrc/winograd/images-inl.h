@@ -93,13 +93,7 @@ template <class T>
 TORCHCONV_INLINE FetchAhead fetch_chunk(Chunked<T> chunk, int64_t count) {
   constexpr int64_t line = 64;
   const int64_t lines = ceil_div(count, kColumnChunks);
-  return {(const char*)(chunk.data + chunk.stride),
-          lines * line,
-          line,
-          chunk.stride * int64_t(sizeof(T)),
-          int(lines),
-          nullptr,
-          nullptr};
+  return {(const char*)(chunk.data + chunk.stride), lines * line, line, chunk.stride * int64_t(sizeof(T)), int(lines)};
 }
 
 // Sums of a block of tiles for a panel of outputs, over `depth` channels whose weights begin at u. Each product fetches

@@ -131,10 +131,10 @@ TORCHCONV_INLINE void pad_lanes(P* a, int64_t stride, int64_t rows, int64_t dept
 template <class P, int Rows, int Chunks>
 using TileSums = Vector<Compute<P>>[Rows][Chunks * kVectorsPerChunk<P>];
 
-// sum[r][.] += sum over depth of a(r, d) * b(d, .). RowStride 0: known at run time. Calls meanwhile() at each step.
-template <class P, int Rows, int Chunks, int RowStride, class Meanwhile>
+// sum[r][.] += sum over depth of a(r, d) * b(d, .). RowStride 0: known at run time.
+template <class P, int Rows, int Chunks, int RowStride>
 TORCHCONV_INLINE void add_products(TileSums<P, Rows, Chunks>& sum, int64_t depth, const Chunked<P>& a,
-                                   const Chunked<P>& b, const FetchAhead& ahead, const Meanwhile& meanwhile) {
+                                   const Chunked<P>& b, const FetchAhead& ahead) {
   constexpr int n = kLanes<P>, per = kVectorsPerChunk<P>, V = Chunks * per, third = (Rows + 2) / 3;
   const int64_t row_stride = RowStride ? RowStride : a.row;
   const P* bp = b.data;
@@ -177,7 +177,6 @@ TORCHCONV_INLINE void add_products(TileSums<P, Rows, Chunks>& sum, int64_t depth
       bp += Step<P>::depth * b.row;
       if (lines > 0) fetch_line();
       if (single != singles_end) fetch(*single++);
-      meanwhile();
     } while (--steps);
     while (lines > 0) fetch_line();
   }
@@ -218,7 +217,7 @@ static __attribute__((noinline)) void micro(int64_t depth, const Chunked<P>& a, 
                                             bool accumulate, const FetchAhead& ahead) {
   TileSums<P, Rows, Chunks> sum;
   zero_tile<P, Rows, Chunks>(sum);
-  add_products<P, Rows, Chunks, RowStride>(sum, depth, a, b, ahead, [] {});
+  add_products<P, Rows, Chunks, RowStride>(sum, depth, a, b, ahead);
   if (accumulate) add_tile<P, Rows, Chunks>(sum, c);
   store_tile<P, Rows, Chunks>(c, sum);
 }
