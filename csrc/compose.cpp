@@ -270,11 +270,12 @@ void run(const ConvProblem& p, const Plan& plan, const ConvOperands& o) {
 
 // Measured on a Zen 4: 15 to 60 GB/s are read and written, by the layout and by how much of it is in the caches, and
 // 6 where steps are large or pixels small. Leaves that go on with each other's sums take longer than alone: of 3x3 with
-// stride 2 all passes of seven layers took 1.0 to 1.25 times as long as without it (Zen 5), next to im2col's.
+// stride 2 all passes of seven layers took 1.0 to 1.25 times as long as without it (Zen 5), next to im2col's. The parts
+// of a gradient are apart in what they write.
 double cost(const ConvProblem& p, const Plan& plan) {
   double leaves = 0;
   for (const Part& part : plan.parts) leaves += part.row->cost(part.problem);
-  if (plan.apart) leaves *= 1.15;
+  if (plan.apart && p.pass == Pass::fwd) leaves *= 1.15;
   double moved = double(cut_x(p, plan).cut_elements() + cut_weights_elements(plan));
   if (plan.dilated()) moved += double(cut_y(p, plan).cut_elements()) * (p.epilogue.residual ? 2 : 1);
   return 10e-6 + leaves + 2 * moved * double(itemsize(p.dtype)) / 24e9 / relative_moves();

@@ -278,6 +278,6 @@ def test_groups_of_few_channels_take_the_grouped_rows():
 def test_predictions_know_the_machines_speed():
     for isa in ("baseline", "avx2", "avx512"):
         speed = _C.relative_speed(isa)
-        halves_of_octaves = 2 * math.log2(speed)
-        assert halves_of_octaves == pytest.approx(round(halves_of_octaves)) and abs(halves_of_octaves) <= 6
+        steps = 4 * math.log2(speed)
+        assert steps == pytest.approx(round(steps)) and abs(steps) <= 12
         assert speed == _C.relative_speed(isa)

@@ -100,3 +100,16 @@ def test_the_weights_may_be_packed(size, channels_last):
     y = ops.conv_fused(x, w, None, None, pack, *rest, "relu", "winograd4")
     expected = torch.conv2d(x.double(), w.double(), padding=1).relu()
     assert relative_error(y, expected) < 1e-5
+
+
+@pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
+@pytest.mark.parametrize("dtype, most", [(torch.float32, 1e-5), (torch.float64, 1e-13), (torch.bfloat16, 1e-2)])
+@pytest.mark.parametrize("kernel", [(2, 2), (1, 2), (2, 1)])
+def test_few_taps_of_outputs_that_follow_each_other(kernel, dtype, most, isa):
+    """As a stride of 2 leaves them of 4x4 and 3x3 weights: whole chunks of outputs, and 3 beyond them."""
+    x, w = torch.randn(2, 35, 9, 10).to(dtype), torch.randn(20, 35, *kernel).to(dtype)
+    grad_y = torch.randn(2, 20, 10 - kernel[0], 11 - kernel[1]).to(dtype)
+    _C.set_max_isa(isa)
+    found = ops.conv_grad_input(grad_y, w, None, x.shape, [1, 1], [0] * 4, [1, 1], 1, "winograd4")
+    exact = torch.nn.grad.conv2d_input(x.shape, w.double(), grad_y.double())
+    assert relative_error(found.double(), exact) < most

@@ -83,7 +83,7 @@ static double measure_relative_speed(Isa isa) {
   }
   TORCHCONV_CHECK(sum > 0, "relative_speed: expected a positive sum, got ", sum);
   const double speed = double(steps) * TORCHCONV_DISPATCH_ISA(isa, flops_per_step<float>) / best / zen4;
-  return std::exp2(std::round(2 * std::log2(speed)) / 2);
+  return std::exp2(std::round(4 * std::log2(speed)) / 4);
 }
 
 double relative_speed(Isa isa) {

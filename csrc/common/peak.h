@@ -13,8 +13,8 @@ double measure_peak(Isa isa, int threads, DType dtype);
 double measure_round_trip();
 
 // How many times the multiply-adds of a thread of a Zen 4 at 3.7 GHz, where the rows' speeds were measured, one of this
-// machine reaches. A power of sqrt(2), so that hardly any noise changes it. Measured at the first call, in under 1 ms;
-// 1 for the baseline, which has no multiply-add.
+// machine reaches. A power of the fourth root of 2, so that little noise changes it. Measured at the first call, in
+// under 1 ms; 1 for the baseline, which has no multiply-add.
 double relative_speed(Isa isa);
 
 // The same of all that moves data and does not multiply: machines that multiply faster do that faster, too, but by

@@ -109,8 +109,9 @@ static double seconds_of_packed(const ConvProblem& p, double products) {
 }
 
 // Measured on a Zen 4 at 3.7 GHz, by thread: multiply-adds per second, and seconds to transform a cache line of
-// data, of results and of weights (that is, of what has n*n products). Fitted as im2col's: two thirds of the passes
-// are within a factor of 1.25, 98% within 2. Sums that go on in memory are slower than those that stay in L2.
+// data, of results and of weights (that is, of what has n*n products); those of images on a Zen 5 since lines are
+// fetched one a step. Fitted as im2col's: 80% of the passes are within 0.84 to 1.58 of the prediction. Sums that go on
+// in memory are slower than those that stay in L2.
 template <int M>
 static double cost(const ConvProblem& p) {
   const Tiles tiles = tiles_of(p, M);
@@ -119,19 +120,16 @@ static double cost(const ConvProblem& p) {
   const bool wide = p.isa >= Isa::avx2, of_weights = p.pass == Pass::grad_weight;
   const Work w = of_weights ? work_of_weights(tiles, c, threads) : work_of_image(p, tiles, c, threads);
   const double relative = relative_speed(p.isa), products = double(tiles.products());
-  const double speed = (wide ? w.near       ? 50e9
-                               : of_weights ? 38e9
-                                            : 41e9
-                             : 10e9) /
-                       (p.dtype == DType::f64 ? 2 : 1) * relative;
+  const double near = of_weights ? 50e9 : 57e9, beyond = of_weights ? 38e9 : 52e9;
+  const double speed = (!wide ? 10e9 : w.near ? near : beyond) / (p.dtype == DType::f64 ? 2 : 1) * relative;
   const double tail = p.layout == Layout::nhwc && p.G > 1 ? 8e-9 : 0;  // of a line that other groups share
   const double tails = tail * (c.in % c.lanes != 0) + tail * (c.out % c.lanes != 0);
   // Pixels a multiple of 4 KiB apart fall into one set of the L1 cache (2,048 channels: 20 to 30 ns a line).
   const auto far = [&](int64_t all) {
     return p.layout == Layout::nhwc && all * itemsize(p.dtype) % 4096 == 0 ? 20e-9 : 0;
   };
-  const double in = (of_weights ? 4e-9 : 6e-9) + far(p.pass == Pass::grad_input ? p.K : p.C);
-  const double out = of_weights ? 3.2e-9 + far(p.K) : 4.1e-9;
+  const double in = (of_weights ? 4e-9 : 3e-9) + far(p.pass == Pass::grad_input ? p.K : p.C);
+  const double out = of_weights ? 3.2e-9 + far(p.K) : 2.5e-9;
   const double taps = itemsize(p.dtype) == 2 ? 4e-9 : of_weights ? 2e-9 : 3e-9;
   const double transforms = (w.in * in + w.out * out + w.weights * taps + double(tiles.count()) * tails) *
                             (wide ? 1 : 4) / std::sqrt(relative);
