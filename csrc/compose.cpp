@@ -269,16 +269,22 @@ void run(const ConvProblem& p, const Plan& plan, const ConvOperands& o) {
 }
 
 // Measured on a Zen 4: 15 to 60 GB/s are read and written, by the layout and by how much of it is in the caches, and
-// 6 where steps are large or pixels small. Leaves that go on with each other's sums take longer than alone: of 3x3 with
-// stride 2 all passes of seven layers took 1.0 to 1.25 times as long as without it (Zen 5), next to im2col's. The parts
-// of a gradient are apart in what they write.
+// 6 where steps are large or pixels small: in channels_last each of them is a copy of its own. Leaves that go on with
+// each other's sums take longer than alone: of 3x3 with stride 2 all passes of seven layers took 1.0 to 1.25 times as
+// long as without it (Zen 5), next to im2col's. The parts of a gradient are apart in what they write.
 double cost(const ConvProblem& p, const Plan& plan) {
   double leaves = 0;
   for (const Part& part : plan.parts) leaves += part.row->cost(part.problem);
   if (plan.apart && p.pass == Pass::fwd) leaves *= 1.15;
-  double moved = double(cut_x(p, plan).cut_elements() + cut_weights_elements(plan));
-  if (plan.dilated()) moved += double(cut_y(p, plan).cut_elements()) * (p.epilogue.residual ? 2 : 1);
-  return 10e-6 + leaves + 2 * moved * double(itemsize(p.dtype)) / 24e9 / relative_moves();
+  double moved = double(cut_weights_elements(plan)), copies = 0;
+  const auto add = [&](const CutImages& c, double times) {
+    moved += times * double(c.cut_elements());
+    if (c.layout == Layout::nhwc) copies += times * double(c.cut_elements() / c.channels);
+  };
+  add(cut_x(p, plan), 1);
+  if (plan.dilated()) add(cut_y(p, plan), p.epilogue.residual ? 2 : 1);
+  const double seconds = 2 * moved * double(itemsize(p.dtype)) / 24e9 + copies * 2.5e-9 / double(p.threads);
+  return 10e-6 + leaves + seconds / relative_moves();
 }
 
 double error(const Plan& plan) {

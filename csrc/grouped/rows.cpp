@@ -47,7 +47,7 @@ static std::string supports(const ConvProblem& p) {
 static double cost(const ConvProblem& p) {
   const Units u = units_of(p);
   const bool adjoint = p.pass == Pass::grad_input, of_weights = p.pass == Pass::grad_weight;
-  const double product = (p.isa >= Isa::avx512 ? 0.29e-9
+  const double product = (p.isa >= Isa::avx512 ? 0.25e-9
                           : p.isa == Isa::avx2 ? 0.25e-9
                                                : 0.3e-9) /
                          relative_speed(p.isa);

@@ -71,8 +71,9 @@ static Work work_of_image(const ConvProblem& p, const Tiles& tiles, const Channe
     in = std::max(1.0, double(threads * winograd::parts_met(share, panels)) / double(p.G * parts));
     weights = double(parts * winograd::ceil_of(winograd::ceil_of(count, parts), winograd::kMostBlock));
   }
-  // A product of few rows loads as many weights: it is no faster than one of 6.
-  return {double(std::max<int64_t>(count, 6) * c.in * c.out_chunks * c.lanes),
+  // A product of few rows loads as many weights: it is no faster than one of 6. To begin and to end a tile takes as
+  // long as 8 channels do.
+  return {double(std::max<int64_t>(count, 6) * (c.in + 8) * c.out_chunks * c.lanes),
           in * double(count * c.in_chunks),
           double(count * c.out_chunks),
           p.packed ? 0 : weights * double(c.in * c.out_chunks),
@@ -120,7 +121,7 @@ static double cost(const ConvProblem& p) {
   const bool wide = p.isa >= Isa::avx2, of_weights = p.pass == Pass::grad_weight;
   const Work w = of_weights ? work_of_weights(tiles, c, threads) : work_of_image(p, tiles, c, threads);
   const double relative = relative_speed(p.isa), products = double(tiles.products());
-  const double near = of_weights ? 50e9 : 57e9, beyond = of_weights ? 38e9 : 52e9;
+  const double near = of_weights ? 50e9 : 60e9, beyond = of_weights ? 38e9 : 54e9;
   const double speed = (!wide ? 10e9 : w.near ? near : beyond) / (p.dtype == DType::f64 ? 2 : 1) * relative;
   const double tail = p.layout == Layout::nhwc && p.G > 1 ? 8e-9 : 0;  // of a line that other groups share
   const double tails = tail * (c.in % c.lanes != 0) + tail * (c.out % c.lanes != 0);
