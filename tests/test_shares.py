@@ -2,7 +2,8 @@
 
 Sizes are such that shares begin in the middle of a part, a column of regions or a range, and that every driver of
 winograd and fft is met: fused, in parts and by column; blocks of a thread's own, and shared ones. im2col's weight
-gradients share out outputs where these are many.
+gradients share out outputs where these are many; where its pixels are one block, of one or several depths and groups,
+each task fetches for the next.
 """
 
 import pytest
@@ -14,6 +15,7 @@ CASES = [
     ("im2col", (2, 290, 7, 7), (1300, 290, 1, 1), 1),
     ("im2col", (1, 40, 9, 11), (910, 40, 3, 3), 1),
     ("im2col", (1, 1400, 7, 7), (300, 1400, 1, 1), 1),
+    ("im2col", (1, 96, 7, 7), (600, 32, 3, 3), 3),
     ("winograd4", (3, 70, 30, 33), (70, 70, 3, 3), 1),
     ("winograd4", (1, 300, 19, 18), (40, 300, 3, 3), 1),
     ("winograd4", (2, 330, 13, 9), (270, 110, 3, 3), 3),

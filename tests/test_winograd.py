@@ -103,7 +103,9 @@ def test_the_weights_may_be_packed(size, channels_last):
 
 
 @pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
-@pytest.mark.parametrize("dtype, most", [(torch.float32, 1e-5), (torch.float64, 1e-13), (torch.bfloat16, 1e-2)])
+@pytest.mark.parametrize(
+    "dtype, most", [(torch.float32, 1e-5), (torch.float64, 1e-13), (torch.float16, 2e-3), (torch.bfloat16, 1e-2)]
+)
 @pytest.mark.parametrize("kernel", [(2, 2), (1, 2), (2, 1)])
 def test_few_taps_of_outputs_that_follow_each_other(kernel, dtype, most, isa):
     """As a stride of 2 leaves them of 4x4 and 3x3 weights: whole chunks of outputs, and 3 beyond them."""

@@ -47,10 +47,7 @@ static std::string supports(const ConvProblem& p) {
 static double cost(const ConvProblem& p) {
   const Units u = units_of(p);
   const bool adjoint = p.pass == Pass::grad_input, of_weights = p.pass == Pass::grad_weight;
-  const double product = (p.isa >= Isa::avx512 ? 0.25e-9
-                          : p.isa == Isa::avx2 ? 0.25e-9
-                                               : 0.3e-9) /
-                         relative_speed(p.isa);
+  const double product = (p.isa >= Isa::avx2 ? 0.25e-9 : 0.3e-9) / relative_speed(p.isa);
   const bool shared = (adjoint ? p.S / p.stride_w : p.S) >= 3 && p.dil_w == 1 && p.stride_w <= 2;
   const double phases = adjoint ? double(p.stride_h * p.stride_w) : 1, units = double(u.count * u.blocks);
   const int64_t Q = adjoint ? (p.W + p.stride_w - 1) / p.stride_w : p.Q;

@@ -258,14 +258,15 @@ TORCHCONV_INLINE FetchAhead fetch_weights(const Gather& g, const Operands<S>& op
   return {from, lines * line, line, g.w_out * item, int(lines)};
 }
 // While outputs from o on, of [o0, o1), are multiplied over the depth [k0, k1): of the next outputs; after the last
-// ones of those over the depth that follows; and after that, if they are packed, of the task that follows.
+// ones of those over the depth that follows; and after the last depth, if they are packed, of the task that follows.
 template <class P, class S>
-TORCHCONV_INLINE FetchAhead fetch_next_weights(const Gather& g, const Operands<S>& op, int64_t o, int64_t o0,
-                                               int64_t o1, int64_t k0, int64_t k1) {
+TORCHCONV_INLINE FetchAhead fetch_next_weights(const Gather& g, const PixelPlan& plan, const Operands<S>& op, int64_t o,
+                                               int64_t o0, int64_t o1, int64_t k0, int64_t k1, bool last) {
   const int64_t next = o + kColumns<Compute<S>>;
   if (next < o1) return fetch_weights<P>(g, op, next, k0, k1 - k0);
-  if (k1 < g.depth() || !op.packed) return fetch_weights<P>(g, op, o0, k1, k1 - k0);
-  return fetch_weights<P>(g, op, o1 < g.outputs ? o1 : 0, 0, k1 - k0);
+  if (!last) return fetch_weights<P>(g, op, o0, k1, k1 - k0);
+  if (!op.packed || (o1 == g.outputs && plan.pixel_blocks == 1)) return {};
+  return fetch_weights<P>(g, op, o1 < g.outputs ? o1 : 0, plan.reach.first, k1 - k0);
 }
 
 // As many rows of x that are used in place as a tile has, while it is multiplied by so many outputs. On a Zen 5, 1x1
@@ -278,11 +279,11 @@ TORCHCONV_INLINE FetchAhead fetch_rows(int64_t rows, int64_t depth, int64_t outp
   return {nullptr, line, line * places, lines * line * places, int(lines)};
 }
 
-// The `rows` rows of A after these, at the depth that is multiplied.
+// The `rows` rows of A after these, at the depth that is multiplied, in tiles of so many chunks.
 template <class P>
-TORCHCONV_INLINE FetchAhead fetch_rows_after(Chunked<P> a, int64_t rows) {
+TORCHCONV_INLINE FetchAhead fetch_rows_after(Chunked<P> a, int64_t rows, int chunks) {
   constexpr int64_t item = sizeof(P);
-  const int64_t lines = ceil_div(rows, kColumnChunks);
+  const int64_t lines = ceil_div(rows, chunks);
   return {(const char*)(a.data + rows * a.row), lines * a.row * item, a.row * item, a.stride * item, int(lines)};
 }
 
@@ -323,11 +324,12 @@ static void task_nhwc(const Gather& g, const PixelPlan& plan, const Operands<S>&
       else
         pack_weights_part(g, op.w, o, smaller(o + kColumns<T>, o1), k0, k1, panel, b.stride);
       T* sums_of_panel = sums + (o - o0) * rows;
-      const FetchAhead next = fetch_next_weights<P>(g, op, o, o0, o1, k0, k1);
-      const bool fetches_x = far && o == o0 && one_block<P>(g);
+      const FetchAhead next = fetch_next_weights<P>(g, plan, op, o, o0, o1, k0, k1, last);
+      const bool fetches_x = far && !packs && o == o0 && one_block<P>(g);
       for_each_tile(rows, tile_rows(a), [&](int64_t r, int n) {
         T* tile = sums_of_panel + r * kColumns<T>;
-        const FetchAhead ahead = fetches_x && r + n < rows ? fetch_rows_after(rows_of_a(r), n) : next.share(r, n, rows);
+        const FetchAhead ahead =
+            fetches_x && r + n < rows ? fetch_rows_after(rows_of_a(r), n, chunks) : next.share(r, n, rows);
         if (!last) return multiply_tile<P>(n, chunks, depth, rows_of_a(r), b, tile, !first, ahead);
         const int64_t end = smaller(o + kColumns<T>, o1);
         multiply_and_store<S>(

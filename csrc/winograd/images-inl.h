@@ -113,7 +113,7 @@ static void multiply_products(const Gather& g, const ImagesPlan& plan, int64_t o
       const Chunked<T> next{more ? u + plan.u_product : nullptr, plan.u_chunk}, chunk{v + r * L, plan.part * L};
       FetchAhead ahead = far_weights ? fetch_panel(next) : fetch_chunk(chunk, count);
       ahead.single = lines.lines, ahead.singles_end = lines.lines + lines.count;
-      if (far_weights) ahead.keep_share(r, count, tiles);
+      if (far_weights) ahead.keep_share(r, count, tiles);  // else the chunk is of these tiles, and no lines are named
       multiply_tile<T>(count, chunks, depth, chunk, {u, plan.u_chunk}, sums + f * plan.sum_product + r * kColumns<T>,
                        accumulate, ahead);
     });

@@ -109,7 +109,12 @@ struct LineList {
   Line lines[kMost];
   int count = 0;
 
-  void add(Line line) { count < kMost ? (void)(lines[count++] = line) : fetch(line); }
+  void add(Line line) {
+    if (count < kMost)
+      lines[count++] = line;
+    else
+      fetch(line);
+  }
 };
 
 // The pixels that tiles [first, last) begin with, step_h x step_w each, part by part: runs of neighbours in memory,

@@ -65,10 +65,10 @@ TORCHCONV_INLINE void fetch(Line line) {
 }
 
 // What a tile fetches into L2 in its course. For the next panel of B, at every chunk of its depth: `lines` cache lines
-// from each place, one place for each of its chunks, with distances in bytes. And single lines, wherever they are. One
-// of each a step, since the tile's own loads wait behind many at once: tiles of 8 rows run at 222 GFLOP/s on a Zen 5
-// with all lines at the start of a chunk, at 250 with one a step, as without any; on panels from memory at 212 and 224,
-// and at 102 without.
+// from each place, one place for each of its chunks, with distances in bytes; or of what is needed of A next, a part in
+// each place. And single lines, wherever they are. One of each a step, since the tile's own loads wait behind many at
+// once: tiles of 8 rows run at 222 GFLOP/s on a Zen 5 with all lines at the start of a chunk, at 250 with one a step,
+// as without any; on panels from memory at 212 and 224, and at 102 without.
 struct FetchAhead {
   const char* data = nullptr;
   int64_t place = 0;  // from one place to the next
@@ -77,7 +77,7 @@ struct FetchAhead {
   int lines = 0;
   const Line *single = nullptr, *singles_end = nullptr;
 
-  // Keeps the share of rows [r, r + count) of `rows` in it.
+  // Keeps what falls to rows [r, r + count) of `rows`.
   void keep_share(int64_t r, int64_t count, int64_t rows) {
     if (count >= rows) return;
     const int64_t first = lines * r / rows, singles = singles_end - single;
