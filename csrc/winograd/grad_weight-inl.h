@@ -6,6 +6,7 @@
 // these need, a part of the tiles at a time. Another thread may need the same channels and transforms them too: that is
 // 3% to 8% of the time, and to fetch them from the other core's caches up to half where that core is far (parallel.h).
 #include "common/simd-inl.h"
+#include "common/cut-inl.h"
 #include "common/gemm/micro-inl.h"
 #include "winograd/lines-inl.h"
 #include "winograd/squares-inl.h"

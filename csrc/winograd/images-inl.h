@@ -9,6 +9,7 @@
 // No thread waits for what another transforms. With two threads, to transform the weights or the tiles twice takes 1%
 // to 4% of the time, to fetch them from the other core's caches up to half where that core is far (parallel.h).
 #include "common/simd-inl.h"
+#include "common/cut-inl.h"
 #include "common/finish-inl.h"
 #include "common/gemm/micro-inl.h"
 #include "winograd/lines-inl.h"

@@ -25,10 +25,6 @@ TORCHCONV_INLINE Weights<S> weights_of(const Gather& g, S* data) {
   return {data, g.w_out, g.w_in, g.w_r, g.w_s, g.h.taps, g.w.taps, g.outputs, g.channels, g.h.delta < 0};
 }
 
-template <class T, int First, int... I>
-TORCHCONV_INLINE Vector<T> every_second(Vector<T> low, Vector<T> high, integer_list<I...>) {
-  return __builtin_shufflevector(low, high, First + 2 * I...);
-}
 // v[0..Count), one after the other, dealt out in turn to as many.
 template <int Count, class T>
 TORCHCONV_INLINE void deal(Vector<T>* v) {
@@ -37,8 +33,8 @@ TORCHCONV_INLINE void deal(Vector<T>* v) {
     constexpr int half = Count / 2;
     Vector<T> evens[half], odds[half];
     for (int i = 0; i < half; ++i) {
-      evens[i] = every_second<T, 0>(v[2 * i], v[2 * i + 1], Lanes());
-      odds[i] = every_second<T, 1>(v[2 * i], v[2 * i + 1], Lanes());
+      evens[i] = pick_pairs<T, 0>(v[2 * i], v[2 * i + 1], Lanes());
+      odds[i] = pick_pairs<T, 1>(v[2 * i], v[2 * i + 1], Lanes());
     }
     deal<half, T>(evens), deal<half, T>(odds);
     for (int i = 0; i < half; ++i) v[2 * i] = evens[i], v[2 * i + 1] = odds[i];
