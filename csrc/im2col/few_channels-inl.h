@@ -7,6 +7,17 @@ namespace torchconv::ISA_NS {
 // Of x, by two vectors of outputs: so many sums stay in registers.
 constexpr int kFactors = TORCHCONV_ISA >= 2 ? 12 : 6;
 
+// The pixels of a 1x1 layer as rows of at most kLongRow, since sums are loaded and stored once for each: its grad_y
+// stays in L1.
+constexpr int64_t kLongRow = 128;
+static ConvProblem join_rows(ConvProblem p) {
+  if (!im2col::joins_rows(p)) return p;
+  const int64_t pixels = p.N * p.P * p.Q;
+  p.P = p.H = larger(ceil_div(pixels, kLongRow), 1), p.Q = p.W = ceil_div(pixels, p.P);
+  p.N = 1;
+  return p;
+}
+
 struct FewChannels {
   int64_t threads, splits;  // each split of the rows of grad_y has sums of its own
   int64_t factors, lanes;   // under one row of the kernel; outputs, in whole vectors
@@ -25,7 +36,7 @@ static FewChannels plan_few_channels(const ConvProblem& p) {
 
 template <class T>
 static int64_t few_channels_workspace(const ConvProblem& p) {
-  const FewChannels plan = plan_few_channels<T>(p);
+  const FewChannels plan = plan_few_channels<T>(join_rows(p));
   return plan.splits * plan.sums * int64_t(sizeof(T));
 }
 
@@ -68,8 +79,8 @@ static AddRow<T> add_row_of(int factors, int vectors, integer_list<F...>) {
 
 // One row of grad_y with one row of x: pixels [inside.begin, inside.end), whose whole windows lie in x, and the others.
 template <class T>
-static void add_rows(const ConvProblem& p, const FewChannels& plan, const T* x, const T* grad_y, Range inside,
-                     T* sums) {
+static void add_rows(const ConvProblem& p, const FewChannels& plan, const T* x, const T* grad_y, int64_t count,
+                     Range inside, T* sums) {
   constexpr int n = kLanes<T>;
   const int64_t step = p.stride_w * p.C, blocks = ceil_div(plan.factors, kFactors),
                 most = ceil_div(plan.factors, blocks);
@@ -83,9 +94,9 @@ static void add_rows(const ConvProblem& p, const FewChannels& plan, const T* x, 
           inside.size(), last, sums + f * plan.lanes + k, plan.lanes);
     }
   }
-  for (int64_t q = 0; q < p.Q; ++q) {
+  for (int64_t q = 0; q < count; ++q) {
     if (q == inside.begin) q = inside.end;
-    if (q == p.Q) break;
+    if (q == count) break;
     const int64_t w = q * p.stride_w - p.pad_left;
     const int64_t begin = larger(0, -w) * p.C, end = smaller(p.S, p.W - w) * p.C;
     for (int64_t f = begin; f < end; ++f) {
@@ -99,7 +110,9 @@ static void add_rows(const ConvProblem& p, const FewChannels& plan, const T* x, 
 }
 
 template <class T>
-static void run_few_channels(const ConvProblem& p, const T* x, const T* grad_y, T* grad_w, T* workspace) {
+static void run_few_channels(const ConvProblem& whole, const T* x, const T* grad_y, T* grad_w, T* workspace) {
+  const int64_t pixels = whole.N * whole.P * whole.Q;
+  const ConvProblem p = join_rows(whole);
   const FewChannels plan = plan_few_channels<T>(p);
   Range inside{smaller(ceil_div(larger(p.pad_left, 0), p.stride_w), p.Q), 0};
   const int64_t last = p.W - p.S + p.pad_left;  // where the last whole window may begin, in steps of one
@@ -107,13 +120,15 @@ static void run_few_channels(const ConvProblem& p, const T* x, const T* grad_y, 
   parallel_tasks(plan.splits, int(plan.threads), [&](int64_t split, int) {
     T* const sums = workspace + split * plan.sums;
     for (int64_t i = 0; i < plan.sums; ++i) sums[i] = 0;
-    for (int64_t row = p.N * p.P * split / plan.splits; row < p.N * p.P * (split + 1) / plan.splits; ++row)
+    for (int64_t row = p.N * p.P * split / plan.splits; row < p.N * p.P * (split + 1) / plan.splits; ++row) {
+      const int64_t count = smaller(p.Q, larger(pixels - row * p.Q, 0));  // the last joined rows may be shorter
       for (int64_t r = 0; r < p.R; ++r) {
         const int64_t h = row % p.P * p.stride_h - p.pad_top + r * p.dil_h;
         if (h < 0 || h >= p.H) continue;
-        add_rows(p, plan, x + (row / p.P * p.H + h) * p.W * p.C, grad_y + row * p.Q * p.K, inside,
-                 sums + r * plan.factors * plan.lanes);
+        add_rows(p, plan, x + (row / p.P * p.H + h) * p.W * p.C, grad_y + row * p.Q * p.K, count,
+                 {inside.begin, smaller(inside.end, count)}, sums + r * plan.factors * plan.lanes);
       }
+    }
   });
   parallel_tasks(p.R, int(useful_threads(8 * double(plan.splits * plan.sums), plan.threads)), [&](int64_t r, int) {
     for (int64_t f = 0; f < plan.factors; ++f)
