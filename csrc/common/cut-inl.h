@@ -5,6 +5,13 @@ template <class T, int First, int... I>
 TORCHCONV_INLINE Vector<T> pick_pairs(Vector<T> low, Vector<T> high, integer_list<I...>) {
   return __builtin_shufflevector(low, high, 2 * I + First...);
 }
+// Every third element of the three vectors, from First on.
+template <class T, int First, int... I>
+TORCHCONV_INLINE Vector<T> pick_threes(Vector<T> low, Vector<T> middle, Vector<T> high, integer_list<I...>) {
+  constexpr int end = 2 * kLanes<T>;  // of low and middle
+  const Vector<T> of_both = __builtin_shufflevector(low, middle, (3 * I + First < end ? 3 * I + First : -1)...);
+  return __builtin_shufflevector(of_both, high, (3 * I + First < end ? I : 3 * I + First - end / 2)...);
+}
 // The lanes of a and b in turn, from lane First of both on.
 template <class T, int First, int... I>
 TORCHCONV_INLINE Vector<T> weave(Vector<T> a, Vector<T> b, integer_list<I...>) {

@@ -25,19 +25,31 @@ TORCHCONV_INLINE Weights<S> weights_of(const Gather& g, S* data) {
   return {data, g.w_out, g.w_in, g.w_r, g.w_s, g.h.taps, g.w.taps, g.outputs, g.channels, g.h.delta < 0};
 }
 
-// v[0..Count), one after the other, dealt out in turn to as many.
+// v[0..Count), one after the other, dealt out in turn to as many; Count = 2^i 3^j.
 template <int Count, class T>
 TORCHCONV_INLINE void deal(Vector<T>* v) {
   if constexpr (Count > 1) {
     using Lanes = typename first_integers<kLanes<T>>::type;
-    constexpr int half = Count / 2;
-    Vector<T> evens[half], odds[half];
-    for (int i = 0; i < half; ++i) {
-      evens[i] = pick_pairs<T, 0>(v[2 * i], v[2 * i + 1], Lanes());
-      odds[i] = pick_pairs<T, 1>(v[2 * i], v[2 * i + 1], Lanes());
+    constexpr int ways = Count % 2 ? 3 : 2, each = Count / ways;
+    Vector<T> parts[ways][each];
+#pragma GCC unroll 4
+    for (int i = 0; i < each; ++i) {
+      const Vector<T>* from = v + ways * i;
+      if constexpr (ways == 2) {
+        parts[0][i] = pick_pairs<T, 0>(from[0], from[1], Lanes());
+        parts[1][i] = pick_pairs<T, 1>(from[0], from[1], Lanes());
+      } else {
+        parts[0][i] = pick_threes<T, 0>(from[0], from[1], from[2], Lanes());
+        parts[1][i] = pick_threes<T, 1>(from[0], from[1], from[2], Lanes());
+        parts[2][i] = pick_threes<T, 2>(from[0], from[1], from[2], Lanes());
+      }
     }
-    deal<half, T>(evens), deal<half, T>(odds);
-    for (int i = 0; i < half; ++i) v[2 * i] = evens[i], v[2 * i + 1] = odds[i];
+#pragma GCC unroll 4
+    for (int part = 0; part < ways; ++part) {
+      deal<each, T>(parts[part]);
+#pragma GCC unroll 4
+      for (int i = 0; i < each; ++i) v[ways * i + part] = parts[part][i];
+    }
   }
 }
 // A channel's taps of a chunk of outputs that follow each other in memory: to[tap * L + lane = output]. Of a transposed
@@ -47,12 +59,21 @@ static void deal_taps(const S* from, T* to) {
   constexpr int n = kLanes<T>;
   for (int o = 0; o < kChunk<T>; o += n) {
     Vector<T> v[Taps];
-#pragma GCC unroll 4
+#pragma GCC unroll 9
     for (int t = 0; t < Taps; ++t) v[t] = load(from + o * Taps + t * n);
     deal<Taps, T>(v);
-#pragma GCC unroll 4
+#pragma GCC unroll 9
     for (int t = 0; t < Taps; ++t) store(to + t * kChunk<T> + o, v[t]);
   }
+}
+
+template <class S, class T = Compute<S>>
+TORCHCONV_INLINE auto pick_deal(int64_t taps) -> void (*)(const S*, T*) {
+  return taps == 2   ? deal_taps<2, S>
+         : taps == 3 ? deal_taps<3, S>
+         : taps == 4 ? deal_taps<4, S>
+         : taps == 9 ? deal_taps<9, S>
+                     : nullptr;
 }
 
 // A chunk of outputs from o0 on, and `count` <= L channels from c0 on: to[(channel * taps + tap) * L + lane = output].
@@ -68,15 +89,20 @@ static void read_weights(const Weights<const S>& w, int64_t o0, int64_t c0, int6
       for (int64_t o = 0; o < outputs; ++o) __builtin_prefetch(from + o * w.out + count * taps + e);
       turn_in(to + e * L, L, from + e, w.out, outputs, smaller(L, count * taps - e));
     }
-  } else if (w.neighbouring_outputs() && outputs == L && (taps == 2 || taps == 4)) {
-    for (int64_t c = 0; c < count; ++c)
-      (taps == 2 ? deal_taps<2, S> : deal_taps<4, S>)(from + c * w.in, to + c * taps * L);
+  } else if (const auto deal = w.neighbouring_outputs() && outputs == L ? pick_deal<S>(taps) : nullptr) {
+    for (int64_t c = 0; c < count; ++c) {
+      for (int64_t t = 0; t < taps; ++t) __builtin_prefetch(from + (c + L) * w.in + t * L);
+      deal(from + c * w.in, to + c * taps * L);
+    }
   } else if (w.joined_taps() && w.taps() > 1) {
     for (int64_t c = 0; c < count; ++c)
       for (int64_t e = 0; e < taps; e += L)
         turn_in(to + (c * taps + e) * L, L, from + c * w.in + e, w.out, outputs, smaller(L, taps - e));
   } else if (w.in == 1) {
-    for (int64_t tap = 0; tap < taps; ++tap) turn_in(to + tap * L, taps * L, from + w.tap(tap), w.out, outputs, count);
+    for (int64_t tap = 0; tap < taps; ++tap) {
+      for (int64_t o = 0; o < outputs; ++o) __builtin_prefetch(from + o * w.out + w.tap(tap) + count);
+      turn_in(to + tap * L, taps * L, from + w.tap(tap), w.out, outputs, count);
+    }
   } else {
     T* lanes = to;
     for (int64_t c = 0; c < count; ++c)
