@@ -45,30 +45,69 @@ static __attribute__((noinline)) void transform_lines(int64_t count, const T* fr
     }
 }
 
-enum class Kind { data, weights, result, result_transposed, weights_transposed };
+// Both axes under one Op: what is between them stays in registers, as far as these go.
+template <class T>
+using Square = void (*)(const T* from, Strides f, T* to, Strides t);
 
-template <class T, class F>
-TORCHCONV_INLINE Lines<T> lines_of(Kind kind) {
-  switch (kind) {
-    case Kind::data: return transform_lines<typename F::Data, T>;
-    case Kind::weights: return transform_lines<typename F::Weights, T>;
-    case Kind::result: return transform_lines<typename F::Result, T>;
-    case Kind::result_transposed: return transform_lines<typename F::ResultTransposed, T>;
-    default: return transform_lines<typename F::WeightsTransposed, T>;
+template <class Op, class T>
+static __attribute__((noinline)) void transform_square(const T* from, Strides f, T* to, Strides t) {
+  for (int v = 0; v < kChunk<T>; v += kLanes<T>, from += kLanes<T>, to += kLanes<T>) {
+    Vector<T> between[Op::in][Op::out];
+#pragma GCC unroll 8
+    for (int i = 0; i < Op::in; ++i) {
+      Vector<T> in[Op::in];
+#pragma GCC unroll 8
+      for (int j = 0; j < Op::in; ++j) {
+        in[j] = load(from + i * f.line + j * f.element);
+        keep_in_register(in[j]);
+      }
+      Op::template apply<T>(in, between[i]);
+    }
+#pragma GCC unroll 8
+    for (int j = 0; j < Op::out; ++j) {
+      Vector<T> in[Op::in], out[Op::out];
+#pragma GCC unroll 8
+      for (int i = 0; i < Op::in; ++i) in[i] = between[i][j];
+      Op::template apply<T>(in, out);
+#pragma GCC unroll 8
+      for (int i = 0; i < Op::out; ++i) store(to + i * t.line + j * t.element, out[i]);
+    }
   }
 }
 
-// has_side() in tiles.h lists the same.
+enum class Kind { data, weights, result, result_transposed, weights_transposed };
+
+// f(Op()) for one axis of a tile; has_side() in tiles.h lists the same.
+template <class F, class Use>
+TORCHCONV_INLINE auto with_op(Kind kind, const Use& use) {
+  switch (kind) {
+    case Kind::data: return use(typename F::Data());
+    case Kind::weights: return use(typename F::Weights());
+    case Kind::result: return use(typename F::Result());
+    case Kind::result_transposed: return use(typename F::ResultTransposed());
+    default: return use(typename F::WeightsTransposed());
+  }
+}
+template <class Use>
+static auto with_op(Kind kind, const Side& side, const Use& use) {
+  const auto is = [&](int64_t m, int64_t r) { return side.m == m && side.r == r; };
+  return is(2, 3)   ? with_op<F2x3>(kind, use)
+         : is(4, 3) ? with_op<F4x3>(kind, use)
+         : is(5, 3) ? with_op<F5x3>(kind, use)
+         : is(6, 3) ? with_op<F6x3>(kind, use)
+         : is(2, 5) ? with_op<F2x5>(kind, use)
+         : is(4, 5) ? with_op<F4x5>(kind, use)
+         : is(4, 2) ? with_op<F4x2>(kind, use)
+                    : with_op<F1x1>(kind, use);
+}
 template <class T>
 static Lines<T> lines_for(Kind kind, const Side& side) {
-  const auto is = [&](int64_t m, int64_t r) { return side.m == m && side.r == r; };
-  return is(2, 3)   ? lines_of<T, F2x3>(kind)
-         : is(4, 3) ? lines_of<T, F4x3>(kind)
-         : is(6, 3) ? lines_of<T, F6x3>(kind)
-         : is(2, 5) ? lines_of<T, F2x5>(kind)
-         : is(4, 5) ? lines_of<T, F4x5>(kind)
-         : is(4, 2) ? lines_of<T, F4x2>(kind)
-                    : lines_of<T, F1x1>(kind);
+  return with_op(kind, side, [](auto op) -> Lines<T> { return transform_lines<decltype(op), T>; });
+}
+template <class T>
+static Square<T> square_for(Kind kind, const Tiles& tiles) {
+  if (tiles.h.m != tiles.w.m || tiles.h.r != tiles.w.r) return nullptr;
+  return with_op(kind, tiles.h, [](auto op) -> Square<T> { return transform_square<decltype(op), T>; });
 }
 
 constexpr int64_t kMostSide = 8;  // elements of a tile along an axis, before and after
@@ -77,17 +116,20 @@ constexpr int64_t kMostSide = 8;  // elements of a tile along an axis, before an
 template <class T>
 struct Transform {
   Lines<T> rows, columns;
+  Square<T> square;  // the same at once; null where the axes differ
   int64_t in_h, in_w, out_h, out_w;
 
   Transform(Kind kind, const Tiles& tiles)
       : rows(lines_for<T>(kind, tiles.w)),
         columns(lines_for<T>(kind, tiles.h)),
+        square(square_for<T>(kind, tiles)),
         in_h(in_of(kind, tiles.h)),
         in_w(in_of(kind, tiles.w)),
         out_h(out_of(kind, tiles.h)),
         out_w(out_of(kind, tiles.w)) {}
 
   void operator()(const T* from, Strides f, T* to, Strides t) const {
+    if (square) return square(from, f, to, t);
     constexpr int L = kChunk<T>;
     alignas(64) T between[kMostSide * kMostSide * L];
     rows(in_h, from, f, between, {out_w * L, L});

@@ -23,7 +23,7 @@ static std::string supports(const ConvProblem& p) {
     return join("it takes dilation 1, and this one is ", p.dil_h, "x", p.dil_w);
   if (!winograd::has_side(M, p.R) || !winograd::has_side(M, p.S))
     return join("its kernels have ",
-                M == 6   ? "1 or 3"
+                M > 4    ? "1 or 3"
                 : M == 4 ? "1, 2, 3 or 5"
                          : "1, 3 or 5",
                 " taps along each axis, and this one is ", p.R, "x", p.S);
@@ -109,9 +109,9 @@ static double seconds_of_packed(const ConvProblem& p, double products) {
   return p.packed ? more / (16e9 * relative_moves()) : 0;
 }
 
-// Measured on a Zen 4 at 3.7 GHz, by thread: multiply-adds per second, and seconds to transform a cache line of
-// data, of results and of weights (that is, of what has n*n products); those of images (60e9, 54e9, 3 and 2.5 ns)
-// on a Zen 5, divided by its relative speed. 80% of 309 predictions are 0.82 to 1.56 times what was measured there.
+// By thread: multiply-adds per second, of weight gradients as measured on a Zen 4 at 3.7 GHz, of images on a Zen 5,
+// divided by its relative speed; and seconds to transform a cache line of data, of results and of weights (that is, of
+// what has n*n products), of a Zen 5. 80% of the predictions of 1,006 are 0.84 to 1.6 times what was measured there.
 // Sums that go on in memory are slower than those that stay in L2.
 template <int M>
 static double cost(const ConvProblem& p) {
@@ -125,13 +125,13 @@ static double cost(const ConvProblem& p) {
   const double speed = (!wide ? 10e9 : w.near ? near : beyond) / (p.dtype == DType::f64 ? 2 : 1) * relative;
   const double tail = p.layout == Layout::nhwc && p.G > 1 ? 8e-9 : 0;  // of a line that other groups share
   const double tails = tail * (c.in % c.lanes != 0) + tail * (c.out % c.lanes != 0);
-  // Pixels a multiple of 4 KiB apart fall into one set of the L1 cache (2,048 channels: 20 to 30 ns a line).
+  // Pixels a multiple of 4 KiB apart fall into one set of the L1 cache (1,024 and 2,048 channels: 3 to 4 ns a line).
   const auto far = [&](int64_t all) {
-    return p.layout == Layout::nhwc && all * itemsize(p.dtype) % 4096 == 0 ? 20e-9 : 0;
+    return p.layout == Layout::nhwc && all * itemsize(p.dtype) % 4096 == 0 ? 4e-9 : 0;
   };
-  const double in = (of_weights ? 4e-9 : 3e-9) + far(p.pass == Pass::grad_input ? p.K : p.C);
-  const double out = of_weights ? 3.2e-9 + far(p.K) : 2.5e-9;
-  const double taps = itemsize(p.dtype) == 2 ? 4e-9 : of_weights ? 2e-9 : 3e-9;
+  const double in = (of_weights ? 3e-9 : 2.3e-9) + far(p.pass == Pass::grad_input ? p.K : p.C);
+  const double out = of_weights ? 2.5e-9 + far(p.K) : 2e-9;
+  const double taps = itemsize(p.dtype) == 2 ? 4e-9 : of_weights ? 1.5e-9 : 2.2e-9;
   const double transforms = (w.in * in + w.out * out + w.weights * taps + double(tiles.count()) * tails) *
                             (wide ? 1 : 4) / std::sqrt(relative);
   const double groups = double(p.G - 1) * products * 0.1e-6;  // each product of a group begins anew
@@ -144,18 +144,21 @@ static double cost(const ConvProblem& p) {
 static double loss(const Side& s) {
   if (s.r == 1) return 1;
   if (s.m == 2) return s.r == 3 ? 1.05 : 2.2;
-  if (s.m == 6) return 5;
+  if (s.m == 5) return 3.45;
+  if (s.m == 6) return 5.6;
   return s.r == 2 ? 1.5 : s.r == 3 ? 2.1 : 4.8;
 }
 
-// Fits what was measured for 1 to 1,024 channels and 4 to 17,000 tiles within a factor of 2.
+// Fits what was measured for 1 to 2,048 channels and 4 to 17,000 tiles within a factor of 2. Beyond 64 channels errors
+// hardly grow: 4.4e-7, 1.8e-6 and 2.5e-6 under F(2, 3), F(4, 3) and F(5, 3), and of 2,048 5.3e-7, 1.7e-6 and 3.5e-6.
 template <int M>
 static double error(const ConvProblem& p) {
   const Tiles tiles = tiles_of(p, M);
   const double unit = (p.dtype == DType::f64 ? 1.1e-16 : 6e-8) * 0.9 * loss(tiles.h) * loss(tiles.w);
   const double channels = double(p.pass == Pass::grad_input ? p.Kg() : p.Cg());
-  const double of_weights = (M == 4 ? 0.75 : 1) * (4.5 + 1.5 * std::pow(double(tiles.count()), 0.25));
-  const double sums = p.pass == Pass::grad_weight ? of_weights : std::sqrt(30 + channels);
+  const double of_weights = (M == 4 ? 0.75 : M == 6 ? 0.65 : 1) * (4.5 + 1.5 * std::pow(double(tiles.count()), 0.25));
+  const double of_image = std::sqrt(30 + std::min(channels, 64.0)) * std::pow(std::max(channels / 64, 1.0), 0.1);
+  const double sums = p.pass == Pass::grad_weight ? of_weights : of_image;
   return unit * sums + error_of_result(p.dtype);
 }
 
@@ -178,6 +181,7 @@ static void add_rows(const char* name) {
 void add_winograd_rows() {
   add_rows<2>("winograd2");
   add_rows<4>("winograd4");
+  add_rows<5>("winograd5");
   add_rows<6>("winograd6");
 }
 

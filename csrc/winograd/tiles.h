@@ -40,7 +40,8 @@ struct Tiles {
 
 // Whether tools/generate_winograd.py wrote transforms for an axis of a tile.
 constexpr bool has_side(int64_t m, int64_t r) {
-  return r == 1 || (r == 3 && (m == 2 || m == 4 || m == 6)) || (r == 5 && (m == 2 || m == 4)) || (r == 2 && m == 4);
+  return r == 1 || (r == 3 && (m == 2 || m == 4 || m == 5 || m == 6)) || (r == 5 && (m == 2 || m == 4)) ||
+         (r == 2 && m == 4);
 }
 
 // Of stride 1 and dilation 1. grad_input meets the taps in the opposite order.

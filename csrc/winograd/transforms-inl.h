@@ -54,6 +54,28 @@ struct Data6 {
   }
 };
 
+// At 3/8, -3/8, 7/8, -7/8, 3/2, -3/2 and infinity.
+
+struct Data7 {
+  static constexpr int in = 7, out = 7;
+  template <class T, class V = Vector<T>>
+  TORCHCONV_INLINE void apply(const V* from, V* to) {
+    const V even0 = from[5] + T(1.72265625) * from[1] - T(3.015625) * from[3];
+    const V odd0 = from[4] + T(1.72265625) * from[0] - T(3.015625) * from[2];
+    to[0] = even0 + T(0.375) * odd0;
+    to[1] = even0 - T(0.375) * odd0;
+    const V even2 = from[5] + T(0.31640625) * from[1] - T(2.390625) * from[3];
+    const V odd2 = from[4] + T(0.31640625) * from[0] - T(2.390625) * from[2];
+    to[2] = even2 + T(0.875) * odd2;
+    to[3] = even2 - T(0.875) * odd2;
+    const V even4 = from[5] + T(0.107666015625) * from[1] - T(0.90625) * from[3];
+    const V odd4 = from[4] + T(0.107666015625) * from[0] - T(0.90625) * from[2];
+    to[4] = even4 + T(1.5) * odd4;
+    to[5] = even4 - T(1.5) * odd4;
+    to[6] = from[6] - T(0.24224853515625) * from[0] + T(2.146728515625) * from[2] - T(3.15625) * from[4];
+  }
+};
+
 // At 0, 1, -1, 1/2, -1/2, 2, -2 and infinity.
 
 struct Data8 {
@@ -186,6 +208,80 @@ struct WeightsTransposed4x3 {
     to[0] = T(64.0 / 81) * from[0] - T(128.0 / 243) * sum1 + T(32.0 / 243) * sum3;
     to[1] = -T(32.0 / 81) * difference1 + T(16.0 / 81) * difference3;
     to[2] = from[5] - T(8.0 / 27) * sum1 + T(8.0 / 27) * sum3;
+  }
+};
+
+struct Weights5x3 {
+  static constexpr int in = 3, out = 7;
+  template <class T, class V = Vector<T>>
+  TORCHCONV_INLINE void apply(const V* from, V* to) {
+    const V even0 = T(256.0 / 675) * from[1];
+    const V odd0 = from[2] + T(64.0 / 9) * from[0];
+    to[0] = even0 + T(32.0 / 225) * odd0;
+    to[1] = even0 - T(32.0 / 225) * odd0;
+    const V even2 = -T(256.0 / 475) * from[1];
+    const V odd2 = from[2] + T(64.0 / 49) * from[0];
+    to[2] = even2 - T(224.0 / 475) * odd2;
+    to[3] = even2 + T(224.0 / 475) * odd2;
+    const V even4 = T(2048.0 / 12825) * from[1];
+    const V odd4 = from[2] + T(4.0 / 9) * from[0];
+    to[4] = even4 + T(1024.0 / 4275) * odd4;
+    to[5] = even4 - T(1024.0 / 4275) * odd4;
+    to[6] = from[2];
+  }
+};
+
+struct Result5x3 {
+  static constexpr int in = 7, out = 5;
+  template <class T, class V = Vector<T>>
+  TORCHCONV_INLINE void apply(const V* from, V* to) {
+    const V sum0 = from[0] + from[1];
+    const V difference0 = from[0] - from[1];
+    const V sum2 = from[2] + from[3];
+    const V difference2 = from[2] - from[3];
+    const V sum4 = from[4] + from[5];
+    const V difference4 = from[4] - from[5];
+    to[0] = sum0 + sum2 + sum4;
+    to[1] = T(0.375) * difference0 + T(0.875) * difference2 + T(1.5) * difference4;
+    to[2] = T(0.140625) * sum0 + T(0.765625) * sum2 + T(2.25) * sum4;
+    to[3] = T(0.052734375) * difference0 + T(0.669921875) * difference2 + T(3.375) * difference4;
+    to[4] = from[6] + T(0.019775390625) * sum0 + T(0.586181640625) * sum2 + T(5.0625) * sum4;
+  }
+};
+
+struct ResultTransposed5x3 {
+  static constexpr int in = 5, out = 7;
+  template <class T, class V = Vector<T>>
+  TORCHCONV_INLINE void apply(const V* from, V* to) {
+    const V even0 = from[0] + T(0.140625) * from[2] + T(0.019775390625) * from[4];
+    const V odd0 = from[3] + T(64.0 / 9) * from[1];
+    to[0] = even0 + T(0.052734375) * odd0;
+    to[1] = even0 - T(0.052734375) * odd0;
+    const V even2 = from[0] + T(0.765625) * from[2] + T(0.586181640625) * from[4];
+    const V odd2 = from[3] + T(64.0 / 49) * from[1];
+    to[2] = even2 + T(0.669921875) * odd2;
+    to[3] = even2 - T(0.669921875) * odd2;
+    const V even4 = from[0] + T(2.25) * from[2] + T(5.0625) * from[4];
+    const V odd4 = from[3] + T(4.0 / 9) * from[1];
+    to[4] = even4 + T(3.375) * odd4;
+    to[5] = even4 - T(3.375) * odd4;
+    to[6] = from[4];
+  }
+};
+
+struct WeightsTransposed5x3 {
+  static constexpr int in = 7, out = 3;
+  template <class T, class V = Vector<T>>
+  TORCHCONV_INLINE void apply(const V* from, V* to) {
+    const V sum0 = from[0] + from[1];
+    const V difference0 = from[0] - from[1];
+    const V sum2 = from[2] + from[3];
+    const V difference2 = from[2] - from[3];
+    const V sum4 = from[4] + from[5];
+    const V difference4 = from[4] - from[5];
+    to[0] = T(2048.0 / 2025) * difference0 - T(2048.0 / 3325) * difference2 + T(4096.0 / 38475) * difference4;
+    to[1] = T(256.0 / 675) * sum0 - T(256.0 / 475) * sum2 + T(2048.0 / 12825) * sum4;
+    to[2] = from[6] + T(32.0 / 225) * difference0 - T(224.0 / 475) * difference2 + T(1024.0 / 4275) * difference4;
   }
 };
 
@@ -480,6 +576,14 @@ struct F4x3 {
   using Result = Result4x3;
   using ResultTransposed = ResultTransposed4x3;
   using WeightsTransposed = WeightsTransposed4x3;
+};
+
+struct F5x3 {
+  using Data = Data7;
+  using Weights = Weights5x3;
+  using Result = Result5x3;
+  using ResultTransposed = ResultTransposed5x3;
+  using WeightsTransposed = WeightsTransposed5x3;
 };
 
 struct F6x3 {
