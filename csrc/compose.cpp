@@ -175,9 +175,24 @@ Pieces pieces_of(const ConvProblem& p, const Plan& plan) {
   return at;
 }
 
-// Every weight after the cut, and the weight of p that it is, or null: f(cut, of_p).
+// The channels of a tap of a filter: every `step`-th element from `at` on; null where a cut ends beyond the taps.
+template <class S>
+struct Filter {
+  S* at;
+  int64_t step;
+};
+template <class S>
+void copy(Filter<S> from, Filter<S> to, int64_t channels) {
+  if (from.step == 1 && to.step == 1) {
+    std::memcpy(to.at, from.at, size_t(channels) * sizeof(S));
+  } else {
+    for (int64_t c = 0; c < channels; ++c) to.at[c * to.step] = from.at[c * from.step];
+  }
+}
+
+// Every filter's taps after the cut, and what they are of p: f(cut, of_p).
 template <class S, class F>
-void for_each_weight(const ConvProblem& p, const Plan& plan, S* cut, S* of_p, const F& f) {
+void for_each_tap(const ConvProblem& p, const Plan& plan, S* cut, S* of_p, const F& f) {
   const int64_t* in = p.w_stride;
   const int64_t elements = cut_weights_elements(plan), rows = plan.h.stride, columns = plan.w.stride;
   parallel_tasks(p.K, int(useful_threads(8 * double(elements), p.threads)), [&](int64_t k, int) {
@@ -190,9 +205,8 @@ void for_each_weight(const ConvProblem& p, const Plan& plan, S* cut, S* of_p, co
       for (int64_t i = 0; i < part.problem.R; ++i)
         for (int64_t j = 0; j < part.problem.S; ++j) {
           const int64_t r = first_r + i * rows, s = first_s + j * columns;
-          S* const to = of_part + i * out[3] + j * out[4];
-          S* const from = r < p.R && s < p.S ? of_p + k * in[0] + r * in[3] + s * in[4] : nullptr;
-          for (int64_t c = 0; c < p.Cg(); ++c) f(to + c * out[1], from ? from + c * in[1] : nullptr);
+          S* const tap = r < p.R && s < p.S ? of_p + k * in[0] + r * in[3] + s * in[4] : nullptr;
+          f(Filter<S>{of_part + i * out[3] + j * out[4], out[1]}, Filter<S>{tap, in[1]});
         }
     }
   });
@@ -201,15 +215,18 @@ void for_each_weight(const ConvProblem& p, const Plan& plan, S* cut, S* of_p, co
 void cut_weights(const ConvProblem& p, const Plan& plan, const void* w, void* cut) {
   dispatch_item(itemsize(p.dtype), [&](auto s) {
     using S = decltype(s);
-    for_each_weight(p, plan, (S*)cut, (S*)w, [](S* to, const S* from) { *to = from ? *from : S(0); });
+    for_each_tap(p, plan, (S*)cut, (S*)w, [&](Filter<S> to, Filter<S> from) {
+      if (from.at) return copy(from, to, p.Cg());
+      for (int64_t c = 0; c < p.Cg(); ++c) to.at[c * to.step] = S(0);
+    });
   });
 }
 
 void join_weights(const ConvProblem& p, const Plan& plan, void* cut, void* w) {
   dispatch_item(itemsize(p.dtype), [&](auto s) {
     using S = decltype(s);
-    for_each_weight(p, plan, (S*)cut, (S*)w, [](const S* from, S* to) {
-      if (to) *to = *from;
+    for_each_tap(p, plan, (S*)cut, (S*)w, [&](Filter<S> from, Filter<S> to) {
+      if (to.at) copy(from, to, p.Cg());
     });
   });
 }
