@@ -47,13 +47,14 @@ struct Part {
   const Row* row;
   ConvProblem problem;
   Taps h, w;
-  int64_t weights;  // where its weights begin among those that were cut, in elements
+  int64_t weights;  // where its weights begin among those that were cut, or in w, in elements
 };
 
 struct Plan {
   std::string reason;  // why there is none
   Side h, w;
   bool apart;  // phases of x are images of their own, one for each part
+  bool cuts_weights;
   std::vector<Part> parts;
   double seconds, error;  // predicted
 
@@ -145,7 +146,7 @@ CutImages cut_y(const ConvProblem& p, const Plan& plan) {
 }
 int64_t cut_weights_elements(const Plan& plan) {
   const Part& last = plan.parts.back();
-  return plan.strided() ? last.weights + last.problem.K * last.problem.Cg() * last.problem.R * last.problem.S : 0;
+  return plan.cuts_weights ? last.weights + last.problem.K * last.problem.Cg() * last.problem.R * last.problem.S : 0;
 }
 
 // grad_x has a bias for each channel, and the phases are channels.
@@ -269,7 +270,7 @@ void run(const ConvProblem& p, const Plan& plan, const ConvOperands& o) {
   ConvOperands of_leaf = o;
   of_leaf.workspace = workspace + at.leaf;
   if (!grad_input) cut_images(x, o.a, of_x), of_leaf.a = of_x;
-  if (plan.strided() && p.pass != Pass::grad_weight) cut_weights(p, plan, o.b, of_w), of_leaf.b = of_w;
+  if (plan.cuts_weights && p.pass != Pass::grad_weight) cut_weights(p, plan, o.b, of_w), of_leaf.b = of_w;
   if (cuts_bias(p, plan)) cut_bias(p, plan, o.bias, workspace + at.bias), of_leaf.bias = workspace + at.bias;
   if (dilated && fwd && o.residual) {
     cut_images(y, o.residual, workspace + at.residual);
@@ -278,11 +279,11 @@ void run(const ConvProblem& p, const Plan& plan, const ConvOperands& o) {
   if (dilated && !fwd) cut_images(y, grad_input ? o.a : o.b, of_y), (grad_input ? of_leaf.a : of_leaf.b) = of_y;
   if (dilated && fwd) of_leaf.out = of_y;
   if (grad_input) of_leaf.out = of_x;
-  if (plan.strided() && p.pass == Pass::grad_weight) of_leaf.out = of_w;
+  if (plan.cuts_weights && p.pass == Pass::grad_weight) of_leaf.out = of_w;
   run_parts(plan, of_leaf, workspace + at.sums, itemsize(p.dtype));
   if (dilated && fwd) join_images(y, of_y, o.out);
   if (grad_input) join_images(x, of_x, o.out);
-  if (plan.strided() && p.pass == Pass::grad_weight) join_weights(p, plan, of_w, o.out);
+  if (plan.cuts_weights && p.pass == Pass::grad_weight) join_weights(p, plan, of_w, o.out);
 }
 
 // Measured on a Zen 4: 15 to 60 GB/s are read and written, by the layout and by how much of it is in the caches, and
@@ -331,8 +332,24 @@ std::string describe(const Plan& plan) {
   return text;
 }
 
+// In channels_last the parts of an image read their taps where they stand in w, each a run of channels.
+bool takes_taps_in_place(const ConvProblem& p, const Plan& plan) {
+  bool in_place = plan.apart && p.pass != Pass::grad_weight && p.w_stride[1] == 1 && p.Cg() > 1;
+  for (const Part& part : plan.parts)
+    in_place = in_place && part.problem.R == part.h.count && part.problem.S == part.w.count;
+  return in_place;
+}
+void take_taps_in_place(const ConvProblem& p, Plan& plan) {
+  for (Part& part : plan.parts) {
+    int64_t* stride = part.problem.w_stride;
+    std::copy_n(p.w_stride, 5, stride);
+    stride[3] *= plan.h.stride, stride[4] *= plan.w.stride;
+    part.weights = part.h.first * p.w_stride[3] + part.w.first * p.w_stride[4];
+  }
+}
+
 Plan make_plan(const Row& leaf, const ConvProblem& p, bool apart) {
-  Plan plan{"", {}, {}, apart, {}, 0, 0};
+  Plan plan{"", {}, {}, apart, false, {}, 0, 0};
   plan.h = cut_side(p.H, p.P, p.R, p.stride_h, p.pad_top, p.dil_h, apart);
   plan.w = cut_side(p.W, p.Q, p.S, p.stride_w, p.pad_left, p.dil_w, apart);
   const int64_t count = apart ? plan.strides() : 1;
@@ -350,6 +367,8 @@ Plan make_plan(const Row& leaf, const ConvProblem& p, bool apart) {
     plan.parts.push_back(part);
   }
   if (leaf_runs) plan.reason.clear();
+  plan.cuts_weights = plan.strided() && !takes_taps_in_place(p, plan);
+  if (plan.strided() && !plan.cuts_weights) take_taps_in_place(p, plan);
   plan.seconds = cost(p, plan), plan.error = error(plan);
   return plan;
 }
