@@ -9,7 +9,7 @@ struct Finish {
   Epilogue epilogue;
   const S* residual;  // from the result's first element on; null if there is none
   const S* result;
-  bool nothing, slow;  // slow: more than to clamp
+  bool nothing, slow;  // slow: an activation that is more than a clamp
   Compute<S> least, most;
 
   Finish(const Epilogue& e, const S* residual, const S* result)
@@ -17,7 +17,7 @@ struct Finish {
         residual(residual),
         result(result),
         nothing(!residual && e.activation == Activation::none),
-        slow(residual || e.activation > Activation::relu6),
+        slow(e.activation > Activation::relu6),
         least(e.activation == Activation::none ? -__builtin_inff() : 0),
         most(e.activation == Activation::relu6 ? 6 : __builtin_inff()) {}
 };
@@ -29,15 +29,15 @@ TORCHCONV_INLINE Vector<T> clamped(const Finish<S>& f, Vector<T> sum) {
 }
 
 template <class S, class T = Compute<S>>
-static __attribute__((noinline)) Vector<T> finish_slowly(const Finish<S>& f, const S* to, Vector<T> sum, int lanes) {
-  if (f.residual) sum += load_part(f.residual + (to - f.result), lanes);
+static __attribute__((noinline)) Vector<T> activate_slowly(const Finish<S>& f, Vector<T> sum) {
   return activate<T>(f.epilogue, sum);
 }
 
 template <class S, class T = Compute<S>>
 TORCHCONV_INLINE Vector<T> finished(const Finish<S>& f, const S* to, Vector<T> sum, int lanes) {
   if (f.nothing) return sum;
-  return f.slow ? finish_slowly(f, to, sum, lanes) : clamped(f, sum);
+  if (f.residual) sum += load_part(f.residual + (to - f.result), lanes);
+  return f.slow ? activate_slowly(f, sum) : clamped(f, sum);
 }
 
 template <class S, class T = Compute<S>>

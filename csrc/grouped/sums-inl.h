@@ -83,7 +83,7 @@ static void sum_places(const PlaceBlock<D>& b) {
   const Finish<D> after = *b.after;  // a copy, since what is stored could change the original
   const Vector<T> bias = load(b.bias);
   D* to = b.to;
-  if (b.places == U && b.lanes == kLanes<T> && !b.stream && !after.slow) {
+  if (b.places == U && b.lanes == kLanes<T> && !b.stream && !after.slow && !after.residual) {
 #pragma GCC unroll 16
     for (int u = 0; u < U; ++u, to += b.to_step) store(to, clamped(after, sum[u] + bias));
     return;
