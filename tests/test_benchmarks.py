@@ -28,6 +28,7 @@ sys.path[:0] = [str(BENCHMARKS), str(BENCHMARKS.parent / "tools")]
 
 import algorithms  # noqa: E402
 import bars  # noqa: E402
+import bounds  # noqa: E402
 import conv  # noqa: E402
 import errors  # noqa: E402
 import harness  # noqa: E402
@@ -294,8 +295,26 @@ def test_planner_counts_hits_and_leaves_out_what_was_interrupted():
     assert busy["clean_samples"]["within_25_percent"] == 0 and busy["within_25_percent"] == 100
 
 
+def test_operations_of_a_tile_are_those_that_lavin_counts():
+    """Lavin and Gray 2016, section 4.1: F(2x2, 3x3) takes 32 for data, 28 for a filter and 24 for a result."""
+    axis = bounds.Side(2, 3, 8)
+    assert [bounds.operations(axis, axis, kind) for kind in ("data", "weights", "result")] == [32, 28, 24]
+    assert bounds.operations(bounds.Side(0, 3, 8), bounds.Side(0, 3, 8), "data") == 0
+
+
+@pytest.mark.parametrize("s", [*SMALL_SHAPES, harness.Shape("pointwise", 2, 3, 9, 8, 4, 1, 1, 1, 0, 1, 1, 1)])
+@pytest.mark.parametrize("pass_", conv.SINGLE)
+def test_a_bound_is_at_most_that_of_direct_sums(s, pass_):
+    machine = bounds.Machine(1e9, 1e9)
+    seconds, by = bounds.bound(s, pass_, machine, False)
+    assert 0 < seconds <= s.flop / 2e9 and (by == "direct" or s.R * s.S > 1)
+    cold, by = bounds.bound(s, pass_, bounds.Machine(1e9, 1e3), True)
+    assert cold > 3.999e-3 * (math.prod(s.x_size) + math.prod(s.y_size) + math.prod(s.w_size)) and "memory" in by
+
+
 # Each benchmark at a size that takes seconds.
 SMALL = {
+    "bounds.py": "--only stem --batch 1 --samples 1 --limit 0 --pass fwd",
     "errors.py": "--layers 1 --seed 2",
     "scaling.py": "--batches 1 2 --samples 1 --limit 0 --threads 1",
     "fused.py": "--shapes depthwise --only at_7 --batch 1 --samples 1 --limit 1",
@@ -313,6 +332,12 @@ SMALL = {
 
 
 OTHER_SHAPES = re.compile(r"--shapes (depthwise|large_kernels|dense3x3|grouped|phases|peers)\b")
+
+
+def test_bounds_of_frozen_layers_are_measured():
+    report = json.loads(benchmark("bounds.py", *shlex.split(SMALL["bounds.py"]), "--frozen"))
+    assert [(row["layer"], row["pass"]) for row in report["layers"]] == [("stem_7x7_s2", "fwd")]
+    assert report["bound"] > 0 and report["percent"] > 0 and report["memory_gb_per_second"] > 0
 
 
 @pytest.mark.parametrize("script", {shlex.split(bar["run"])[0]: None for bar in SETTINGS["bars"]})
