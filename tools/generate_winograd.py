@@ -214,8 +214,8 @@ def text() -> str:
     for m, r in TILES:
         t = transforms(m, r, POINTS[m + r - 1])
         matrices = (t.weights, t.result, transpose(t.result), transpose(t.weights))
-        parts += [struct(f"{name}{m}x{r}", matrix) for name, matrix in zip(KINDS, matrices)]
-    parts += [family(m, r) for m, r in TILES]
+        parts.append("\n".join(struct(f"{name}{m}x{r}", matrix) for name, matrix in zip(KINDS, matrices)))
+    parts.append("\n".join(family(m, r) for m, r in TILES))
     parts.append("}  // namespace torchconv::ISA_NS::winograd")
     return "\n\n".join(parts) + "\n"
 

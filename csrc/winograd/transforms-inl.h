@@ -111,7 +111,6 @@ struct Weights2x3 {
     to[3] = from[2];
   }
 };
-
 struct Result2x3 {
   static constexpr int in = 4, out = 2;
   template <class T, class V = Vector<T>>
@@ -122,7 +121,6 @@ struct Result2x3 {
     to[1] = from[3] + difference1;
   }
 };
-
 struct ResultTransposed2x3 {
   static constexpr int in = 2, out = 4;
   template <class T, class V = Vector<T>>
@@ -135,7 +133,6 @@ struct ResultTransposed2x3 {
     to[3] = from[1];
   }
 };
-
 struct WeightsTransposed2x3 {
   static constexpr int in = 4, out = 3;
   template <class T, class V = Vector<T>>
@@ -164,7 +161,6 @@ struct Weights4x3 {
     to[5] = from[2];
   }
 };
-
 struct Result4x3 {
   static constexpr int in = 6, out = 4;
   template <class T, class V = Vector<T>>
@@ -179,7 +175,6 @@ struct Result4x3 {
     to[3] = from[5] + T(0.421875) * difference1 + T(3.375) * difference3;
   }
 };
-
 struct ResultTransposed4x3 {
   static constexpr int in = 4, out = 6;
   template <class T, class V = Vector<T>>
@@ -196,7 +191,6 @@ struct ResultTransposed4x3 {
     to[5] = from[3];
   }
 };
-
 struct WeightsTransposed4x3 {
   static constexpr int in = 6, out = 3;
   template <class T, class V = Vector<T>>
@@ -230,7 +224,6 @@ struct Weights5x3 {
     to[6] = from[2];
   }
 };
-
 struct Result5x3 {
   static constexpr int in = 7, out = 5;
   template <class T, class V = Vector<T>>
@@ -248,7 +241,6 @@ struct Result5x3 {
     to[4] = from[6] + T(0.019775390625) * sum0 + T(0.586181640625) * sum2 + T(5.0625) * sum4;
   }
 };
-
 struct ResultTransposed5x3 {
   static constexpr int in = 5, out = 7;
   template <class T, class V = Vector<T>>
@@ -268,7 +260,6 @@ struct ResultTransposed5x3 {
     to[6] = from[4];
   }
 };
-
 struct WeightsTransposed5x3 {
   static constexpr int in = 7, out = 3;
   template <class T, class V = Vector<T>>
@@ -305,7 +296,6 @@ struct Weights6x3 {
     to[7] = from[2];
   }
 };
-
 struct Result6x3 {
   static constexpr int in = 8, out = 6;
   template <class T, class V = Vector<T>>
@@ -324,7 +314,6 @@ struct Result6x3 {
     to[5] = from[7] + difference1 + T(0.03125) * difference3 + T(32.0) * difference5;
   }
 };
-
 struct ResultTransposed6x3 {
   static constexpr int in = 6, out = 8;
   template <class T, class V = Vector<T>>
@@ -345,7 +334,6 @@ struct ResultTransposed6x3 {
     to[7] = from[5];
   }
 };
-
 struct WeightsTransposed6x3 {
   static constexpr int in = 8, out = 3;
   template <class T, class V = Vector<T>>
@@ -378,7 +366,6 @@ struct Weights2x5 {
     to[5] = from[4];
   }
 };
-
 struct Result2x5 {
   static constexpr int in = 6, out = 2;
   template <class T, class V = Vector<T>>
@@ -391,7 +378,6 @@ struct Result2x5 {
     to[1] = from[5] + T(0.75) * difference1 + T(1.5) * difference3;
   }
 };
-
 struct ResultTransposed2x5 {
   static constexpr int in = 2, out = 6;
   template <class T, class V = Vector<T>>
@@ -408,7 +394,6 @@ struct ResultTransposed2x5 {
     to[5] = from[1];
   }
 };
-
 struct WeightsTransposed2x5 {
   static constexpr int in = 6, out = 5;
   template <class T, class V = Vector<T>>
@@ -445,7 +430,6 @@ struct Weights4x5 {
     to[7] = from[4];
   }
 };
-
 struct Result4x5 {
   static constexpr int in = 8, out = 4;
   template <class T, class V = Vector<T>>
@@ -462,7 +446,6 @@ struct Result4x5 {
     to[3] = from[7] + difference1 + T(0.125) * difference3 + T(8.0) * difference5;
   }
 };
-
 struct ResultTransposed4x5 {
   static constexpr int in = 4, out = 8;
   template <class T, class V = Vector<T>>
@@ -483,7 +466,6 @@ struct ResultTransposed4x5 {
     to[7] = from[3];
   }
 };
-
 struct WeightsTransposed4x5 {
   static constexpr int in = 8, out = 5;
   template <class T, class V = Vector<T>>
@@ -517,7 +499,6 @@ struct Weights4x2 {
     to[4] = from[1];
   }
 };
-
 struct Result4x2 {
   static constexpr int in = 5, out = 4;
   template <class T, class V = Vector<T>>
@@ -532,7 +513,6 @@ struct Result4x2 {
     to[3] = from[4] + T(0.125) * difference0 + T(1.953125) * difference2;
   }
 };
-
 struct ResultTransposed4x2 {
   static constexpr int in = 4, out = 5;
   template <class T, class V = Vector<T>>
@@ -548,7 +528,6 @@ struct ResultTransposed4x2 {
     to[4] = from[3];
   }
 };
-
 struct WeightsTransposed4x2 {
   static constexpr int in = 5, out = 2;
   template <class T, class V = Vector<T>>
@@ -569,7 +548,6 @@ struct F2x3 {
   using ResultTransposed = ResultTransposed2x3;
   using WeightsTransposed = WeightsTransposed2x3;
 };
-
 struct F4x3 {
   using Data = Data6;
   using Weights = Weights4x3;
@@ -577,7 +555,6 @@ struct F4x3 {
   using ResultTransposed = ResultTransposed4x3;
   using WeightsTransposed = WeightsTransposed4x3;
 };
-
 struct F5x3 {
   using Data = Data7;
   using Weights = Weights5x3;
@@ -585,7 +562,6 @@ struct F5x3 {
   using ResultTransposed = ResultTransposed5x3;
   using WeightsTransposed = WeightsTransposed5x3;
 };
-
 struct F6x3 {
   using Data = Data8;
   using Weights = Weights6x3;
@@ -593,7 +569,6 @@ struct F6x3 {
   using ResultTransposed = ResultTransposed6x3;
   using WeightsTransposed = WeightsTransposed6x3;
 };
-
 struct F2x5 {
   using Data = Data6;
   using Weights = Weights2x5;
@@ -601,7 +576,6 @@ struct F2x5 {
   using ResultTransposed = ResultTransposed2x5;
   using WeightsTransposed = WeightsTransposed2x5;
 };
-
 struct F4x5 {
   using Data = Data8;
   using Weights = Weights4x5;
@@ -609,7 +583,6 @@ struct F4x5 {
   using ResultTransposed = ResultTransposed4x5;
   using WeightsTransposed = WeightsTransposed4x5;
 };
-
 struct F4x2 {
   using Data = Data5;
   using Weights = Weights4x2;
