@@ -5,13 +5,12 @@
 The bound of an algorithm: its multiply-adds, and each operation of its transforms as one more, at the peak of the
 registers; or with --frozen, where weights are prepared and the caches swept, its operands, each moved once, at the
 speed of the memory, if that takes longer. A layer is held to the least of direct sums and of Winograd's F(2, r) to
-F(6, r), in phases where it has a stride. Fourier transforms, which may do with less, are not counted.
+F(6, r), of each phase by itself where it has a stride. What may do with less, as Fourier transforms, is not counted.
 """
 
 import itertools
 import math
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,22 +27,11 @@ sys.path.append(str(Path(__file__).parent.parent / "tools"))
 import generate_winograd as generator
 
 PASSES = ("fwd", "grad_input", "grad_weight")
-READ_BYTES = 1 << 29  # of the array whose sum measures the memory: beyond all caches
 
 
 class Machine(NamedTuple):
     multiply_adds: float  # per second, of all threads
-    bytes: float  # read per second
-
-
-def memory_speed() -> float:
-    data = torch.ones(READ_BYTES // 4)
-    seconds = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        data.sum()
-        seconds.append(time.perf_counter() - begin)
-    return READ_BYTES / min(seconds)
+    bytes: float  # per second, read and written
 
 
 class Side(NamedTuple):
@@ -89,7 +77,8 @@ def operations(h: Side, w: Side, kind: str) -> int:
 def side(m: int, taps: int, outputs: int) -> Side | None:
     if taps == 1 or m == 0:
         return Side(0, taps, outputs)
-    return Side(m, taps, outputs) if (m, taps) in generator.TILES else None
+    known = (r for r in (taps, taps + 1) if (m, r) in generator.TILES)  # 4 taps are 5 with one of zeros
+    return next((Side(m, r, outputs) for r in known), None)
 
 
 def phases(taps: int, stride: int) -> list[int]:
@@ -187,7 +176,7 @@ def main() -> None:
         options.passes = ("fwd",)
     harness.start(options)
     about = harness.machine()
-    machine = Machine(about["peak_gflops"] / 2 * 1e9, memory_speed())
+    machine = Machine(about["peak_gflops"] / 2 * 1e9, harness.bandwidth(options) * 1e9)
     layers = [s for name in options.shapes for s in harness.read_shapes(name, options.batch) if options.only in s.name]
     rows = [compare(s, pass_, machine, options) for s in layers for pass_ in options.passes]
     harness.messages.print(table(rows))

@@ -15,6 +15,7 @@ from torchconv.timing import Shape, Timing, cpu_name, geomean, machine, measure,
 
 __all__ = ["Shape", "Timing", "cpu_name", "geomean", "machine", "measure", "sample"]
 
+LARGE_BUFFER = 256 << 20  # bytes, beyond all caches
 messages = Console(stderr=True)  # JSON alone goes to the standard output
 
 
@@ -37,6 +38,14 @@ def start(options: argparse.Namespace) -> None:
     random.seed(options.seed)
     torch.set_num_threads(options.threads)
     torch.set_grad_enabled(False)
+
+
+def bandwidth(options: argparse.Namespace, nbytes: int = LARGE_BUFFER) -> float:
+    """GB/s that reading and writing every element of a buffer reaches."""
+    buffer = torch.zeros(nbytes // 4)
+    repeats = max(1, LARGE_BUFFER // nbytes)
+    timing = measure({"add": lambda: buffer.add_(1)}, options.samples, options.limit, repeats=repeats)["add"]
+    return 2e-9 * nbytes / timing.seconds
 
 
 def write(figures: dict[str, Any]) -> None:

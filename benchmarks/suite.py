@@ -31,19 +31,11 @@ NETWORKS = (
 )
 INFERENCE = "inference"  # forward of one image; the other kinds are the passes in training
 KINDS = (INFERENCE, *conv.SINGLE)
-LARGE_BUFFER, CACHED_BUFFER = 256 << 20, 8 << 20  # bytes
+CACHED_BUFFER = 8 << 20  # bytes
 DTYPES = (torch.float32, torch.bfloat16)  # of the layer on which all algorithms race
 
 Key = tuple[Any, ...]
 Jobs = dict[Key, Callable[[], Any]]
-
-
-def bandwidth(nbytes: int, options: Any) -> float:
-    """GB/s that reading and writing every element of a buffer reaches."""
-    buffer = torch.zeros(nbytes // 4)
-    repeats = max(1, LARGE_BUFFER // nbytes)
-    timing = harness.measure({"add": lambda: buffer.add_(1)}, options.samples, options.limit, repeats=repeats)["add"]
-    return 2e-9 * nbytes / timing.seconds
 
 
 def chosen(pass_: str, s: Shape, layout: str) -> str:
@@ -297,7 +289,7 @@ def main() -> None:
         parser.error(f"--layer: expected a layer in shapes/resnet50.txt, got {options.layer}")
     machine = harness.machine()
     peak = machine["peak_gflops"]
-    bandwidths = {"memory": bandwidth(LARGE_BUFFER, options), "cache": bandwidth(CACHED_BUFFER, options)}
+    bandwidths = {"memory": harness.bandwidth(options), "cache": harness.bandwidth(options, CACHED_BUFFER)}
     report = Report(
         console, "torchconv's benchmarks", f"{len(options.networks)} networks, every algorithm, against torch"
     )

@@ -339,6 +339,7 @@ bool takes_taps_in_place(const ConvProblem& p, const Plan& plan) {
     in_place = in_place && part.problem.R == part.h.count && part.problem.S == part.w.count;
   return in_place;
 }
+// Every row takes weights of any strides in these passes, so leaves that were asked with dense ones run with these.
 void take_taps_in_place(const ConvProblem& p, Plan& plan) {
   for (Part& part : plan.parts) {
     int64_t* stride = part.problem.w_stride;

@@ -12,7 +12,8 @@
 //   transposed one) nothing is summed over the phases; in fwd each leaf adds its sums to the last one's, as it would
 //   add a residual. The plan is the one with the lower predicted time.
 // Both permute operands and add zeros, so all three passes are the leaf's, and the predicted errors too. Operands are
-// cut, leaves run, results are joined, all through the workspace.
+// cut, leaves run, results are joined, all through the workspace; but in channels_last, phases that lie apart read
+// their taps where they stand.
 #pragma once
 #include <deque>
 

@@ -32,8 +32,9 @@ def test_every_tree_has_a_row_as_its_leaf():
 @pytest.mark.parametrize("name", PASSES)
 def test_a_dilation_is_phases_side_by_side(name):
     arguments = {"x": (1, 256, 65, 65), "w": (256, 256, 3, 3), "padding": 2, "dilation": 2}
-    row = row_of("phases(winograd5)", name, **arguments)
-    assert row["chosen"]
+    rows = [row_of(f"phases(winograd{m})", name, **arguments) for m in (4, 5)]  # as fast as each other
+    assert any(row["chosen"] for row in rows)
+    row = rows[1]
     assert row["plan"] == "2x2 phases side by side; winograd5 on x [1, 256, 67, 67] and w [256, 256, 3, 3]"
     assert "side by side" in str(torchconv.explain(**arguments))
 

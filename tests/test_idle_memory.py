@@ -39,7 +39,7 @@ def test_a_result_lies_where_the_last_one_was_freed():
     assert torchconv.idle_memory() == 2 * MIB
     y = result()
     assert y.data_ptr() == where and torchconv.idle_memory() == 0
-    torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(y, expected, rtol=1e-4, atol=1e-3)  # sums of up to 100, to 1e-5
 
 
 def test_a_view_keeps_its_memory():

@@ -102,11 +102,32 @@ def test_the_weights_may_be_packed(size, channels_last):
     assert relative_error(y, expected) < 1e-5
 
 
+@pytest.mark.parametrize("algo", ["winograd2", "winograd4", "winograd5", "winograd6"])
+@pytest.mark.parametrize(
+    "x, w",
+    [
+        ((1, 2048, 14, 14), (64, 2048, 3, 3)),
+        ((1, 1024, 14, 14), (32, 1024, 3, 3)),
+        ((1, 3000, 9, 14), (32, 3000, 1, 3)),
+    ],
+)
+def test_many_channels_err_as_predicted(x, w, algo):
+    """Prepared weights and small ones are multiplied by all channels at once: no sum may be one long chain."""
+    geometry = ([1, 1], [w[2] // 2, w[2] // 2, 1, 1], [1, 1], 1)
+    rows = _C.explain("fwd", x, w, *geometry, algo, "float32", "nchw")
+    predicted = next(row["error"] for row in rows if row["algo"] == algo)
+    x, w = torch.randn(x), torch.randn(w)
+    pack = ops.conv_pack(x, w, *geometry, "none", False, algo)
+    exact = torch.conv2d(x.double(), w.double(), padding=geometry[1][::2])
+    assert relative_error(ops.conv_fwd(x, w, None, *geometry, algo), exact) < predicted
+    assert relative_error(ops.conv_fused(x, w, None, None, pack, *geometry, "none", algo), exact) < predicted
+
+
 @pytest.mark.parametrize("isa", ["baseline", "avx2", "avx512"])
 @pytest.mark.parametrize(
     "dtype, most", [(torch.float32, 1e-5), (torch.float64, 1e-13), (torch.float16, 2e-3), (torch.bfloat16, 1e-2)]
 )
-@pytest.mark.parametrize("kernel", [(2, 2), (1, 2), (2, 1)])
+@pytest.mark.parametrize("kernel", [(2, 2), (1, 2), (2, 1), (3, 3), (1, 3)])
 def test_few_taps_of_outputs_that_follow_each_other(kernel, dtype, most, isa):
     """As a stride of 2 leaves them of 4x4 and 3x3 weights: whole chunks of outputs, and 3 beyond them."""
     x, w = torch.randn(2, 35, 9, 10).to(dtype), torch.randn(20, 35, *kernel).to(dtype)

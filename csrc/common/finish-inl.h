@@ -29,15 +29,10 @@ TORCHCONV_INLINE Vector<T> clamped(const Finish<S>& f, Vector<T> sum) {
 }
 
 template <class S, class T = Compute<S>>
-static __attribute__((noinline)) Vector<T> activate_slowly(const Finish<S>& f, Vector<T> sum) {
-  return activate<T>(f.epilogue, sum);
-}
-
-template <class S, class T = Compute<S>>
 TORCHCONV_INLINE Vector<T> finished(const Finish<S>& f, const S* to, Vector<T> sum, int lanes) {
   if (f.nothing) return sum;
   if (f.residual) sum += load_part(f.residual + (to - f.result), lanes);
-  return f.slow ? activate_slowly(f, sum) : clamped(f, sum);
+  return f.slow ? activate<T>(f.epilogue, sum) : clamped(f, sum);
 }
 
 template <class S, class T = Compute<S>>

@@ -7,8 +7,8 @@ namespace torchconv::ISA_NS {
 // Of x, by two vectors of outputs: so many sums stay in registers.
 constexpr int kFactors = TORCHCONV_ISA >= 2 ? 12 : 6;
 
-// The pixels of a 1x1 layer as rows of at most kLongRow, since sums are loaded and stored once for each: its grad_y
-// stays in L1.
+// The pixels of a 1x1 layer as rows of at most kLongRow: sums are loaded and stored once for each, and the outputs of
+// grad_y that are multiplied at a time stay in L1.
 constexpr int64_t kLongRow = 128;
 static ConvProblem join_rows(ConvProblem p) {
   if (!im2col::joins_rows(p)) return p;

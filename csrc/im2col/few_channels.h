@@ -11,12 +11,14 @@ inline bool joins_rows(const ConvProblem& p) {
          p.Q == p.W;
 }
 
-// Up to so many channels of a 1x1 layer; the second where a pixel's are no whole cache lines, and the other way packs
-// them. 8 images, 24 to 58 channels at 56x56 and 28x28 1.6x to 1.8x, 48 to 48 1.15x, 116 to 116 1.07x; 64 to 64 as
-// fast.
-constexpr int64_t kFewPointwise = 48, kFewPacked = 128;
+// Up to so many channels of a 1x1 layer; more where a pixel's are no whole cache lines, since im2col would pack them. 8
+// images in float32, 24 to 58 channels at 56x56 and 28x28 1.6x to 1.8x, 48 to 48 1.15x, 116 to 116 1.07x; 64 to 64 as
+// fast. Of few pixels to clear the sums and to store them counts: 48 to 512 channels, 49 pixels, 0.4x.
+constexpr int64_t kFewWholeLines = 48, kFewBrokenLines = 128, kLeastJoinedPixels = 512;
 inline int64_t most_channels(const ConvProblem& p) {
-  return !joins_rows(p) ? 8 : p.C * itemsize(p.dtype) % 64 == 0 ? kFewPointwise : kFewPacked;
+  if (!joins_rows(p)) return 8;
+  if (p.N * p.P * p.Q < kLeastJoinedPixels) return 0;
+  return p.C * itemsize(p.dtype) % 64 == 0 ? kFewWholeLines : kFewBrokenLines;
 }
 
 // The sums of a thread have to stay in its caches.

@@ -20,8 +20,6 @@
 
 namespace torchconv::ISA_NS::winograd {
 
-constexpr int64_t kWeightChunkBytes = 320 << 10;  // of the weights that are transformed at a time, when not
-
 struct ImagesPlan {
   Tiles tiles;
   int64_t threads, chunks, panels;
@@ -58,7 +56,7 @@ static ImagesPlan plan_images(const Gather& g, int64_t m) {
                              plan.threads, g.packed);
     plan.part = ceil_div(tiles, plan.parts), plan.parts = ceil_div(tiles, plan.part);
     plan.block = ceil_div(plan.part, ceil_div(plan.part, kMostBlock));
-    const int64_t most = larger(kWeightChunkBytes / (products * kColumns<T> * int64_t(sizeof(T))) / L, 1) * L;
+    const int64_t most = chain_of_weights(products, kColumns<T> * int64_t(sizeof(T)), L);
     plan.depth = g.packed ? g.channels : round_up(ceil_div(g.channels, ceil_div(g.channels, most)), L);
   }
   plan.v_product = odd_lines<T>(plan.chunks * plan.part * L);
@@ -97,28 +95,31 @@ TORCHCONV_INLINE FetchAhead fetch_chunk(Chunked<T> chunk, int64_t count) {
   return {(const char*)(chunk.data + chunk.stride), lines * line, line, chunk.stride * int64_t(sizeof(T)), int(lines)};
 }
 
-// Sums of a block of tiles for a panel of outputs, over `depth` channels whose weights begin at u. Each product fetches
-// the weights of the next one, or, where those have just been made, the tiles that it goes on with; and the lines that
-// add_lines(f, to) names.
+// Sums of a block of tiles for a panel of outputs, over `depth` channels whose weights begin at u, in chains of
+// kMostChain at the most. Each product fetches the weights of the next one, or, where those have just been made, the
+// tiles that it goes on with; and the lines that add_lines(f, to) names.
 template <class T, class AddLines>
 static void multiply_products(const Gather& g, const ImagesPlan& plan, int64_t o0, int64_t tiles, int64_t depth,
                               const T* v, const T* u, T* sums, bool accumulate, const AddLines& add_lines) {
   constexpr int L = kChunk<T>;
   const int chunks = int(smaller(ceil_div(g.outputs - o0, L), kColumnChunks));
   const bool far_weights = plan.fused || g.packed;
-  for (int64_t f = 0; f < plan.tiles.products(); ++f, v += plan.v_product, u += plan.u_product) {
-    const bool more = f + 1 < plan.tiles.products();
-    LineList lines;
-    add_lines(f, lines);
-    for_each_tile(tiles, kRows, [&](int64_t r, int count) {
-      const Chunked<T> next{more ? u + plan.u_product : nullptr, plan.u_chunk}, chunk{v + r * L, plan.part * L};
-      FetchAhead ahead = far_weights ? fetch_panel(next) : fetch_chunk(chunk, count);
-      ahead.single = lines.lines, ahead.singles_end = lines.lines + lines.count;
-      if (far_weights) ahead.keep_share(r, count, tiles);  // else the chunk is of these tiles, and no lines are named
-      multiply_tile<T>(count, chunks, depth, chunk, {u, plan.u_chunk}, sums + f * plan.sum_product + r * kColumns<T>,
-                       accumulate, ahead);
-    });
-  }
+  const int64_t products = plan.tiles.products();
+  for (int64_t c = 0; c < depth; c += kMostChain)
+    for (int64_t f = 0; f < products; ++f) {
+      const T *of_tiles = v + f * plan.v_product + c * plan.part, *of_weights = u + f * plan.u_product + c * L;
+      LineList lines;
+      add_lines(f, lines);
+      for_each_tile(tiles, kRows, [&](int64_t r, int count) {
+        const Chunked<T> next{f + 1 < products ? of_weights + plan.u_product : nullptr, plan.u_chunk};
+        const Chunked<T> chunk{of_tiles + r * L, plan.part * L};
+        FetchAhead ahead = far_weights ? fetch_panel(next) : fetch_chunk(chunk, count);
+        ahead.single = lines.lines, ahead.singles_end = lines.lines + lines.count;
+        if (far_weights) ahead.keep_share(r, count, tiles);  // else the chunk is of these tiles, and no lines are named
+        multiply_tile<T>(count, chunks, smaller(depth - c, kMostChain), chunk, {of_weights, plan.u_chunk},
+                         sums + f * plan.sum_product + r * kColumns<T>, accumulate || c > 0, ahead);
+      });
+    }
 }
 
 // All operands of one group.

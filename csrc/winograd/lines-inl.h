@@ -1,4 +1,5 @@
-// The transforms of tiles, one axis after the other, a chunk of channels at a time.
+// The transforms of tiles, a chunk of channels at a time: both axes at once where they are alike, else one after the
+// other.
 #include "winograd/transforms-inl.h"
 
 namespace torchconv::ISA_NS::winograd {
@@ -77,7 +78,7 @@ static __attribute__((noinline)) void transform_square(const T* from, Strides f,
 
 enum class Kind { data, weights, result, result_transposed, weights_transposed };
 
-// f(Op()) for one axis of a tile; has_side() in tiles.h lists the same.
+// use(Op()), of one axis of a tile; has_side() in tiles.h lists the same.
 template <class F, class Use>
 TORCHCONV_INLINE auto with_op(Kind kind, const Use& use) {
   switch (kind) {

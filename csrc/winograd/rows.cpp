@@ -49,6 +49,7 @@ struct Channels {
         rows(p.isa >= Isa::avx512 ? 14
              : p.isa == Isa::avx2 ? 6
                                   : 2) {}
+  int64_t panel_bytes() const { return chunk_bytes * columns / lanes; }
 };
 
 // What all threads together do for each product of a group: multiply-adds, and cache lines that are transformed, of the
@@ -59,13 +60,18 @@ struct Work {
   bool near;  // what is multiplied stays in L2
 };
 
+static bool is_fused(const ConvProblem& p, const Tiles& tiles, const Channels& c, int64_t threads) {
+  const int64_t products = tiles.products(), tile_bytes = products * c.in_chunks * c.chunk_bytes;
+  const int64_t all_weights = products * c.in * winograd::ceil_of(c.out, c.columns) * c.panel_bytes();
+  const int64_t block = winograd::fused_block(tile_bytes + products * c.panel_bytes(), c.rows);
+  return winograd::is_fused(all_weights, tiles.count(), block, p.G, threads);
+}
+
 static Work work_of_image(const ConvProblem& p, const Tiles& tiles, const Channels& c, int64_t threads) {
   const int64_t count = tiles.count(), products = tiles.products(), panels = winograd::ceil_of(c.out, c.columns);
-  const int64_t tile_bytes = products * c.in_chunks * c.chunk_bytes, panel_bytes = c.chunk_bytes * c.columns / c.lanes;
-  const int64_t all_weights = products * c.in * panels * panel_bytes;
-  const int64_t block = winograd::fused_block(tile_bytes + products * panel_bytes, c.rows);
   double in = 1, weights = double(p.G + threads - 1) / double(p.G);
-  if (!winograd::is_fused(all_weights, count, block, p.G, threads)) {
+  if (!is_fused(p, tiles, c, threads)) {
+    const int64_t tile_bytes = products * c.in_chunks * c.chunk_bytes;
     const int64_t parts = winograd::count_parts(count, p.G, panels, tile_bytes, threads, p.packed);
     const int64_t share = winograd::ceil_of(p.G * parts * panels, threads);
     in = std::max(1.0, double(threads * winograd::parts_met(share, panels)) / double(p.G * parts));
@@ -111,7 +117,7 @@ static double seconds_of_packed(const ConvProblem& p, double products) {
 
 // By thread: multiply-adds per second, of weight gradients as measured on a Zen 4 at 3.7 GHz, of images on a Zen 5,
 // divided by its relative speed; and seconds to transform a cache line of data, of results and of weights (that is, of
-// what has n*n products), of a Zen 5. 80% of the predictions of 1,006 are 0.84 to 1.6 times what was measured there.
+// what has n*n products), of a Zen 5. 80% of 1,006 predictions are 0.84 to 1.6 times what was measured there.
 // Sums that go on in memory are slower than those that stay in L2.
 template <int M>
 static double cost(const ConvProblem& p) {
@@ -149,15 +155,23 @@ static double loss(const Side& s) {
   return s.r == 2 ? 1.5 : s.r == 3 ? 2.1 : 4.8;
 }
 
-// Fits what was measured for 1 to 2,048 channels and 4 to 17,000 tiles within a factor of 2. Beyond 64 channels errors
-// hardly grow: 4.4e-7, 1.8e-6 and 2.5e-6 under F(2, 3), F(4, 3) and F(5, 3), and of 2,048 5.3e-7, 1.7e-6 and 3.5e-6.
+// How many channels an image sums in one chain.
+static int64_t chain_of_image(const ConvProblem& p, const Tiles& tiles, const Channels& c) {
+  const bool whole = p.packed || is_fused(p, tiles, c, useful_threads(p.macs(), p.threads));
+  const int64_t most = whole ? c.in : winograd::chain_of_weights(tiles.products(), c.panel_bytes(), c.lanes);
+  return std::max<int64_t>(std::min({c.in, most, winograd::kMostChain}), 1);
+}
+
+// 0.3 to 1.1 times this was measured for 1 to 2,048 channels and 1 to 25,000 tiles. Images err with the root of a
+// chain, and hardly more with the number of chains.
 template <int M>
 static double error(const ConvProblem& p) {
   const Tiles tiles = tiles_of(p, M);
   const double unit = (p.dtype == DType::f64 ? 1.1e-16 : 6e-8) * 0.9 * loss(tiles.h) * loss(tiles.w);
-  const double channels = double(p.pass == Pass::grad_input ? p.Kg() : p.Cg());
+  const Channels c(p);
+  const double chain = double(chain_of_image(p, tiles, c));
+  const double of_image = std::sqrt(30 + chain) * std::pow(std::max(double(c.in), 1.0) / chain, 0.1);
   const double of_weights = (M == 4 ? 0.75 : M == 6 ? 0.65 : 1) * (4.5 + 1.5 * std::pow(double(tiles.count()), 0.25));
-  const double of_image = std::sqrt(30 + std::min(channels, 64.0)) * std::pow(std::max(channels / 64, 1.0), 0.1);
   const double sums = p.pass == Pass::grad_weight ? of_weights : of_image;
   return unit * sums + error_of_result(p.dtype);
 }

@@ -8,9 +8,13 @@
 namespace torchconv::winograd {
 
 // What decides between the drivers; costs go by it too.
-constexpr int64_t kFusedWeights = 3 << 20;      // bytes of a group's transformed weights, up to which images are fused
-constexpr int64_t kBlockBytes = 256 << 10;      // of a block's transformed tiles and sums, when fused
-constexpr int64_t kMostBlock = 128;             // tiles that are multiplied at a time, when not
+constexpr int64_t kFusedWeights = 3 << 20;  // bytes of a group's transformed weights, up to which images are fused
+constexpr int64_t kBlockBytes = 256 << 10;  // of a block's transformed tiles and sums, when fused
+constexpr int64_t kMostBlock = 128;         // tiles that are multiplied at a time, when not
+constexpr int64_t kWeightChunkBytes = 320 << 10;  // of the weights that are transformed at a time, when not
+// Channels that are summed in one chain: errors grow with the root of its length. 2,048 channels at 14x14, prepared
+// weights, winograd5: 2.1e-5 in one chain, and 4e-6 so.
+constexpr int64_t kMostChain = 128;
 constexpr int64_t kTransformedBytes = 4 << 20;  // of a thread's transformed tiles that stay near, when not
 constexpr int64_t kMostTransformed = 12 << 20;  // and of those that do not, at the most
 // Of a weight gradient: bytes of a group's sums up to which each split has its own; of the tiles that a thread
@@ -54,6 +58,10 @@ inline Tiles cut(const Gather& g, int64_t m) { return {cut(g.h, m), cut(g.w, m),
 // Tiles of a block when fused, of `rows` at a time; tile_bytes: transformed, and its sums.
 inline int64_t fused_block(int64_t tile_bytes, int64_t rows) {
   return std::max<int64_t>(kBlockBytes / tile_bytes / rows, 1) * rows;
+}
+// Channels whose weights are transformed at a time, when not fused.
+inline int64_t chain_of_weights(int64_t products, int64_t panel_bytes, int64_t lanes) {
+  return std::max<int64_t>(kWeightChunkBytes / (products * panel_bytes) / lanes, 1) * lanes;
 }
 inline bool is_fused(int64_t weights_bytes, int64_t tiles, int64_t block, int64_t groups, int64_t threads) {
   return weights_bytes <= kFusedWeights && tiles * groups >= 2 * threads * block;
